@@ -1,0 +1,54 @@
+/** What the use cases need from the outside, declared here by the side that needs it; adapters and twins fill it. */
+import type { Instant, Sku, Units } from '../core/ids.ts'
+import type { ShopOrder } from '../core/shop-order.ts'
+
+/** One page of orders with the highest running number that it held, `0` for an empty one. */
+export type OrderPage = { readonly orders: readonly ShopOrder[]; readonly highestNumber: number }
+
+/** What a shop shows for one product at the moment of reading. */
+export type ShownProduct = {
+  readonly productId: string
+  readonly sku: Sku
+  /** `product.stock`: what the shop would still sell. May be negative. */
+  readonly units: number
+  readonly closeOut: boolean
+  /** The revision that our last write left in `holdfast_revision`, if any. */
+  readonly revision?: string
+}
+
+/** One absolute value to write. */
+export type StockWrite = {
+  readonly productId: string
+  readonly sku: Sku
+  readonly units: Units
+  readonly closeOut: boolean
+  /** Marks the write as ours; read back on the echo. */
+  readonly revision: string
+}
+
+/** What became of one write: written, refused for a reason that will not go away by itself, or unknown (read before you go on). */
+export type WriteOutcome =
+  | { readonly sku: Sku; readonly outcome: 'written' }
+  | { readonly sku: Sku; readonly outcome: 'refused'; readonly reason: string }
+  | { readonly sku: Sku; readonly outcome: 'unknown'; readonly reason: string }
+
+/**
+ * One connected shop, as the readers and the publisher see it. Every call may throw a `Failure` with `retry: 'later' | 'never'`.
+ * An association that is missing from an answer is a failure, never an empty list.
+ */
+export interface Shop {
+  /** Orders with a running number above `number`, in ascending order, one page; empty when there are none. Needs no clock. */
+  ordersAfter(number: number): Promise<OrderPage>
+  /** Orders of which anything (the order, its lines, payments or deliveries) changed at or after `since` on the shop's clock. */
+  ordersChangedSince(since: Instant, page: number): Promise<OrderPage>
+  /** Orders that are neither completed nor cancelled, one page, by ascending running number. */
+  openOrdersAfter(number: number): Promise<OrderPage>
+  /** The orders of these ids that still exist; one that does not is gone. At most 100 ids. */
+  ordersById(orderIds: readonly string[]): Promise<readonly ShopOrder[]>
+  /** What the shop shows for these SKUs; SKUs that it does not know are missing from the answer. At most 500. */
+  shown(skus: readonly Sku[]): Promise<readonly ShownProduct[]>
+  /** Sets absolute values in one request of at most 250 rows; one bad row is singled out, its neighbours are written. */
+  write(rows: readonly StockWrite[]): Promise<readonly WriteOutcome[]>
+  /** The shop's clock, from an answer's `Date` header. */
+  clock(): Promise<Instant>
+}

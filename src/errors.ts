@@ -1,0 +1,57 @@
+/** The catalogue of failures: every code that an adapter may throw and a person may meet. A test keeps `docs/errors.md` equal. */
+
+/** What a code means and what to do about it. */
+export type CatalogueEntry = { readonly meaning: string; readonly mend: string }
+
+export const catalogue = {
+  SHOP_UNREACHABLE: {
+    meaning: 'A shop did not answer in time, or its connection was refused.',
+    mend: 'Nothing is lost: the work stays queued. Check that the shop runs and that its URL can be reached from here.',
+  },
+  SHOP_BUSY: {
+    meaning: 'A shop asked us to slow down (429, 503 or a deadlock in its database).',
+    mend: 'Nothing: we wait as long as it asks and try again.',
+  },
+  SHOP_KEY_REVOKED: {
+    meaning: 'A shop refused our integration key (401).',
+    mend: 'Install the app again, or check that its integration was not removed.',
+  },
+  SHOP_RIGHT_MISSING: {
+    meaning: 'A shop refused a request for lack of a right (403).',
+    mend: 'Update the app so that the merchant grants the permissions of its manifest.',
+  },
+  SHOP_ANSWER_UNREADABLE: {
+    meaning: 'A shop answered with something that is not what its API promises.',
+    mend: 'Look at the excerpt: a login page, a proxy or a changed API version stands in between.',
+  },
+  DATABASE_UNREACHABLE: {
+    meaning: 'PostgreSQL does not answer.',
+    mend: 'Nothing that was acknowledged is lost. Start PostgreSQL; Holdfast goes on by itself.',
+  },
+} as const satisfies Record<string, CatalogueEntry>
+
+export type FailureCode = keyof typeof catalogue
+
+/** The outside did not play along. `retry` says whether trying again later can help. */
+export class Failure extends Error {
+  readonly code: FailureCode
+  readonly retry: 'later' | 'never'
+  /** Milliseconds that the other side asked us to wait, if it did. */
+  readonly retryAfterMs: number | undefined
+  constructor(
+    code: FailureCode,
+    message: string,
+    options: { retry: 'later' | 'never'; cause?: unknown; retryAfterMs?: number },
+  ) {
+    super(`${code}: ${message}`, { cause: options.cause })
+    this.name = 'Failure'
+    this.code = code
+    this.retry = options.retry
+    this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+/** Ends a `switch` over a union: the compiler refuses a forgotten case. */
+export function unreachable(value: never): never {
+  throw new Error(`A case was forgotten: ${JSON.stringify(value)}`)
+}
