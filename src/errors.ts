@@ -20,9 +20,25 @@ export const catalogue = {
     meaning: 'A shop refused a request for lack of a right (403).',
     mend: 'Update the app so that the merchant grants the permissions of its manifest.',
   },
+  SHOP_ADDRESS_FORBIDDEN: {
+    meaning: 'The name of a shop leads to a private address, which this Holdfast may not call.',
+    mend: 'Check the name. A shop of your own network is called only where its private address is allowed.',
+  },
+  SHOP_ANSWER_INCOMPLETE: {
+    meaning: 'A shop left out a part of an order that we asked for, such as its lines.',
+    mend: 'Nothing was taken for deleted. Check that the merchant granted the permissions of the manifest, or update the app.',
+  },
   SHOP_ANSWER_UNREADABLE: {
     meaning: 'A shop answered with something that is not what its API promises.',
     mend: 'Look at the excerpt: a login page, a proxy or a changed API version stands in between.',
+  },
+  SHOP_FAILED: {
+    meaning: 'A shop answered with an error of its own (5xx).',
+    mend: "Nothing is lost: the work stays queued. If it lasts, look into the shop's log.",
+  },
+  SHOP_REQUEST_REFUSED: {
+    meaning: 'A shop does not understand a request of ours (4xx).',
+    mend: 'Compare the version of the shop with those that this Holdfast knows; the message names the field.',
   },
   DATABASE_UNREACHABLE: {
     meaning: 'PostgreSQL does not answer.',
