@@ -1,0 +1,82 @@
+/** What people decide, as data: one value, versioned as a whole; every decision names the version that it used. */
+import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
+
+/** How one source speaks. See design, "figure". */
+export type SourceRules = {
+  readonly source: SourceId
+  /** `net` falls already when the warehouse allocates, `gross` when goods leave. */
+  readonly semantics: 'net' | 'gross'
+  /** The source allocates in the same act in which it acknowledges, so that an acknowledgement is a mark. */
+  readonly allocatesOnAcknowledge: boolean
+  /** For a source without order words: it knows an order at most this long after we do (proof 5 of L1, "by margin"). */
+  readonly knowsOrdersWithinMs?: number
+}
+
+export type WarehouseRules = {
+  readonly warehouse: WarehouseId
+  readonly source: SourceId
+  /** IANA zone in which its days are counted. */
+  readonly zone: string
+  /** Units kept from sale, for every SKU unless `safetyBySku` names it. */
+  readonly safetyUnits: Units
+  readonly safetyBySku: ReadonlyMap<Sku, Units>
+}
+
+export type ShopRules = {
+  readonly shop: ShopId
+  /** `shopware`: lowers its own stock and is read; `channel`: a marketplace, till or ERP that speaks our HTTP API only. */
+  readonly kind: 'shopware' | 'channel'
+  /** Warehouses that may serve it, first choice first. */
+  readonly warehouses: readonly WarehouseId[]
+  readonly zone: string
+  readonly safetyUnits: Units
+  readonly safetyBySku: ReadonlyMap<Sku, Units>
+  /** Largest number of open units (held to picked) of one SKU; absent: no quota. */
+  readonly quotaUnits?: Units
+  readonly quotaBySku: ReadonlyMap<Sku, Units>
+  /** How long an order may be under way between our yes and its becoming readable. */
+  readonly orderInFlightMs: number
+  readonly doubleSubmitWindowMs: number
+  /** The answer of the gateway when it cannot decide in time: `block` for SKUs last shown with fewer than `undecidedBelowUnits`. */
+  readonly whenUndecided: 'block' | 'allow'
+  readonly undecidedBelowUnits: Units
+  /** What several shops over one pool show: all of it (`shared`), or parts that add up to no more than it (`split`). */
+  readonly whenSilent: 'shared' | 'split'
+  /** Orders that the shop already had when it was connected: the warehouse knows those from before this moment. */
+  readonly warehouseKnowsOrdersBefore?: Instant
+}
+
+export type Configuration = {
+  readonly version: number
+  readonly sources: ReadonlyMap<SourceId, SourceRules>
+  readonly warehouses: ReadonlyMap<WarehouseId, WarehouseRules>
+  readonly shops: ReadonlyMap<ShopId, ShopRules>
+}
+
+/** Units that nobody may promise from this warehouse. */
+export const safetyOfWarehouse = (rules: Configuration, warehouse: WarehouseId, sku: Sku): Units => {
+  const found = rules.warehouses.get(warehouse)
+  return found?.safetyBySku.get(sku) ?? found?.safetyUnits ?? 0
+}
+
+/** Units that this shop may not promise. */
+export const safetyOfShop = (rules: Configuration, shop: ShopId, sku: Sku): Units => {
+  const found = rules.shops.get(shop)
+  return found?.safetyBySku.get(sku) ?? found?.safetyUnits ?? 0
+}
+
+/** The quota of a shop for a SKU, or `undefined` for none. */
+export const quotaOf = (rules: Configuration, shop: ShopId, sku: Sku): Units | undefined => {
+  const found = rules.shops.get(shop)
+  return found?.quotaBySku.get(sku) ?? found?.quotaUnits
+}
+
+/** The warehouses that may serve a shop, first choice first; none for a shop that is not configured. */
+export const warehousesOf = (rules: Configuration, shop: ShopId): readonly WarehouseId[] =>
+  rules.shops.get(shop)?.warehouses ?? []
+
+/** The rules of the source that a warehouse belongs to. */
+export function sourceOfWarehouse(rules: Configuration, warehouse: WarehouseId): SourceRules | undefined {
+  const found = rules.warehouses.get(warehouse)
+  return found && rules.sources.get(found.source)
+}

@@ -1,0 +1,80 @@
+/** A demand: units wanted by one basket line or order line, all in one phase and pegged to one supply. It splits where its units part. */
+import type { Instant, ShopId, Units, WarehouseId } from './ids.ts'
+import type { Stamp } from './word.ts'
+
+/** How far the units have come. `cancelRequested` is a side road beside it, an {@link End} closes it. */
+export type Phase = 'held' | 'placed' | 'acknowledged' | 'allocated' | 'picked' | 'shipped'
+
+/** How a demand ends: once, and for ever. */
+export type End = 'expired' | 'released' | 'cancelled' | 'shipped-and-included'
+
+/** What serves the units. `untracked`: no figure of an allowed warehouse is known yet, so nothing can be said. */
+export type Supply =
+  | { readonly kind: 'on-hand'; readonly warehouse: WarehouseId }
+  | { readonly kind: 'inbound'; readonly warehouse: WarehouseId; readonly purchaseOrder: string; readonly line: string }
+  | { readonly kind: 'shortage' }
+  | { readonly kind: 'untracked' }
+
+/** The warehouse's act from which on its figure is without the units: allocation for a net source, goods issue for a gross one. */
+export type Mark = {
+  readonly by: 'allocated' | 'shipped' | 'acknowledged' | 'open-orders' | 'baseline' | 'margin'
+  readonly warehouse: WarehouseId
+  readonly stamp: Stamp
+}
+
+/** Why we believe that the figure contains the units (L1), best first. */
+export type Proof = 'sequence' | 'open-orders' | 'clock' | 'fenced-pull' | 'margin' | 'baseline'
+
+/** The order line that took the units. */
+export type OrderLineRef = { readonly orderId: string; readonly orderNumber: string; readonly lineId: string }
+
+/** When a hold may end: once its shop's watermark has passed the order call, or at a moment of its own. */
+export type Deadline =
+  | { readonly kind: 'watermark'; readonly calledAt: Instant }
+  | { readonly kind: 'moment'; readonly at: Instant }
+
+export type Demand = {
+  /** Unique within its SKU, ascending. */
+  readonly no: number
+  readonly shop: ShopId
+  readonly units: Units
+  readonly phase: Phase
+  readonly supply: Supply
+  /** The figure in force of the pegged warehouse is already without these units. */
+  readonly contained: boolean
+  readonly proof?: Proof
+  /** The place in the order of promise: when the units were first held or, unheld, when their order was first read. */
+  readonly promisedAt: Instant
+  readonly reservation?: string
+  readonly lineKey?: string
+  readonly deadline?: Deadline
+  readonly orderLine?: OrderLineRef
+  /** When we first read the order, on the database's clock. */
+  readonly placedAt?: Instant
+  /** The first word by which the warehouse showed that it knows the units. */
+  readonly knownSince?: Stamp
+  readonly mark?: Mark
+  /** The deallocation that undid the mark. */
+  readonly unmark?: Stamp
+  readonly cancelRequested?: boolean
+  readonly end?: End
+}
+
+/** What changes about a demand; `undefined` takes a property away. */
+export type DemandPatch = { readonly [Key in keyof Demand]?: Demand[Key] | undefined }
+
+const RANK: Record<Phase, number> = { held: 0, placed: 1, acknowledged: 2, allocated: 3, picked: 4, shipped: 5 }
+
+/** Orders phases along the way of a unit. */
+export const rankOf = (phase: Phase): number => RANK[phase]
+
+export const isLive = (demand: Demand): boolean => demand.end === undefined
+
+/** Whether the units count towards a shop's quota: held to picked, whatever the supply. */
+export const isOpen = (demand: Demand): boolean => isLive(demand) && demand.phase !== 'shipped'
+
+export const isHeld = (demand: Demand): boolean => isLive(demand) && demand.phase === 'held'
+
+/** Older promises first; the number breaks ties, so that the order is total. */
+export const byPromise = (a: Demand, b: Demand): number => a.promisedAt - b.promisedAt || a.no - b.no
+export const youngestFirst = (a: Demand, b: Demand): number => byPromise(b, a)

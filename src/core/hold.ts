@@ -1,0 +1,235 @@
+/** Holds: demands before their order is known (L2, L5). A hold can be refused; what is granted waits for its order or its end. */
+import { type Deadline, type Demand, isHeld } from './demand.ts'
+import { alter, type Draft } from './draft.ts'
+import type { Instant, ShopId, Sku, Units } from './ids.ts'
+import { addPegged, liveDemands, peg, serveShortages } from './peg.ts'
+import { availabilityOf } from './sellable.ts'
+
+/** Units of one SKU that a basket asks for. Several lines of one SKU come as several of these. */
+export type HoldLine = { readonly sku: Sku; readonly units: Units; readonly lineKey?: string }
+
+export type HoldCommand = {
+  readonly kind: 'hold'
+  readonly shop: ShopId
+  /** The attempt: one order call, or one API key. */
+  readonly reservation: string
+  readonly via: 'gateway' | 'api'
+  readonly lines: readonly HoldLine[]
+  /** `all` or nothing, or as much of each line as there is. */
+  readonly mode: 'all' | 'partial'
+  /** Absent: the order call itself, judged by the shop's watermark. */
+  readonly until?: Instant
+}
+
+/** What was granted of one line, from where. */
+export type Grant = {
+  readonly sku: Sku
+  readonly askedUnits: Units
+  readonly grantedUnits: Units
+  readonly supplies: readonly { readonly kind: string; readonly warehouse?: string; readonly units: Units }[]
+}
+
+/** Why a hold is refused, with the numbers that decided. Never thrown. */
+export type HoldRefusal =
+  | { readonly kind: 'NOT_ENOUGH'; readonly lines: readonly MissingLine[] }
+  | { readonly kind: 'ORDER_BEING_PLACED'; readonly secondsLeft: number }
+  | { readonly kind: 'PREVIOUS_ATTEMPT_OPEN'; readonly secondsLeft: number; readonly lines: readonly MissingLine[] }
+
+export type MissingLine = { readonly sku: Sku; readonly askedUnits: Units; readonly sellableUnits: Units }
+
+export type HoldAnswer =
+  | { readonly granted: true; readonly reservation: string; readonly lines: readonly Grant[]; readonly until?: Instant }
+  | { readonly granted: false; readonly refusal: HoldRefusal }
+
+type Drafts = ReadonlyMap<Sku, Draft>
+
+/**
+ * Decides one basket whole. Refusals come before the first change, so that a refused command leaves no trace.
+ * With `api`, the same reservation with other lines replaces: what is still wanted stays held, with its place in line.
+ */
+export function decideHold(drafts: Drafts, command: HoldCommand): HoldAnswer {
+  const asked = unitsBySku(command.lines)
+  if (command.via === 'gateway') {
+    const beingPlaced = doubleSubmit(drafts, command)
+    if (beingPlaced) return { granted: false, refusal: beingPlaced }
+  }
+  const missing: MissingLine[] = []
+  for (const [sku, units] of asked) {
+    const draft = draftFor(drafts, sku)
+    const mine = sumOf(ownDemands(draft, command).filter(({ supply }) => supply.kind !== 'shortage'))
+    const availability = availabilityOf(draft.state, draft.rules, command.shop)
+    if (availability.tracked && units > mine + availability.sellableUnits) {
+      missing.push({ sku, askedUnits: units, sellableUnits: mine + availability.sellableUnits })
+    }
+  }
+  if (missing.length > 0 && command.mode === 'all')
+    return { granted: false, refusal: refusalFor(drafts, command, missing) }
+  return grant(drafts, command, new Map(missing.map((line) => [line.sku, line.sellableUnits])))
+}
+
+function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, Units>): HoldAnswer {
+  const asked = unitsBySku(command.lines)
+  const grants: Grant[] = []
+  for (const draft of drafts.values())
+    giveBackSurplus(
+      draft,
+      command,
+      Math.min(asked.get(draft.state.sku) ?? 0, ceilings.get(draft.state.sku) ?? Number.MAX_SAFE_INTEGER),
+    )
+  for (const [sku, units] of asked) {
+    const draft = draftFor(drafts, sku)
+    const wanted = Math.min(units, ceilings.get(sku) ?? units)
+    holdMore(draft, command, wanted)
+    const held = ownDemands(draft, command)
+    grants.push({
+      sku,
+      askedUnits: units,
+      grantedUnits: sumOf(held),
+      supplies: held.map(({ supply, units: part }) => ({
+        kind: supply.kind,
+        units: part,
+        ...('warehouse' in supply ? { warehouse: supply.warehouse } : {}),
+      })),
+    })
+    serveShortages(draft)
+  }
+  return {
+    granted: true,
+    reservation: command.reservation,
+    lines: grants,
+    ...(command.until ? { until: command.until } : {}),
+  }
+}
+
+/** Adds what the reservation lacks, line by line, so that each hold carries the key of its own line. */
+function holdMore(draft: Draft, command: HoldCommand, wanted: Units): void {
+  let left = wanted - ownUnits(draft, command)
+  const deadline: Deadline = command.until
+    ? { kind: 'moment', at: command.until }
+    : { kind: 'watermark', calledAt: draft.now }
+  for (const line of command.lines) {
+    if (line.sku !== draft.state.sku || left <= 0) continue
+    const units = Math.min(left, line.units)
+    left -= units
+    const hold = {
+      shop: command.shop,
+      phase: 'held' as const,
+      contained: false,
+      promisedAt: draft.now,
+      reservation: command.reservation,
+      deadline,
+      ...(line.lineKey ? { lineKey: line.lineKey } : {}),
+    }
+    addPegged(draft, peg(draft, command.shop, units, 'above-safety'), hold, 'held')
+  }
+}
+
+function giveBackSurplus(draft: Draft, command: HoldCommand, wanted: Units): void {
+  let surplus = ownUnits(draft, command) - wanted
+  for (const demand of ownDemands(draft, command).reverse()) {
+    if (surplus <= 0) return
+    const units = Math.min(surplus, demand.units)
+    alter(draft, demand, units, { end: 'released' }, 'replaced')
+    surplus -= units
+  }
+}
+
+/** Live holds of this very reservation: only an API key can come back with other lines. */
+const ownDemands = (draft: Draft, { shop, reservation }: Pick<HoldCommand, 'shop' | 'reservation'>): Demand[] =>
+  liveDemands(draft, (demand) => isHeld(demand) && demand.shop === shop && demand.reservation === reservation)
+
+const ownUnits = (draft: Draft, command: HoldCommand): Units => sumOf(ownDemands(draft, command))
+
+const sumOf = (demands: readonly Demand[]): Units => demands.reduce((sum, { units }) => sum + units, 0)
+
+/** Units asked for, per SKU: Shopware sends several lines of one product when the client gave them ids of their own. */
+export function unitsBySku(lines: readonly HoldLine[]): ReadonlyMap<Sku, Units> {
+  const sums = new Map<Sku, Units>()
+  for (const { sku, units } of lines) sums.set(sku, (sums.get(sku) ?? 0) + units)
+  return sums
+}
+
+/**
+ * An order call that shares a line key with an attempt less than the window old is refused: two submits of one cart would
+ * make two orders (H30). The window runs from the first yes and is never renewed.
+ */
+function doubleSubmit(drafts: Drafts, command: HoldCommand): HoldRefusal | undefined {
+  const keys = keysOf(command)
+  for (const draft of drafts.values()) {
+    const windowMs = draft.rules.shops.get(command.shop)?.doubleSubmitWindowMs ?? 0
+    for (const demand of draft.state.demands.values()) {
+      if (demand.shop !== command.shop || demand.lineKey === undefined || !keys.has(demand.lineKey)) continue
+      const endsAt = demand.promisedAt + windowMs
+      if (endsAt > draft.now) return { kind: 'ORDER_BEING_PLACED', secondsLeft: secondsUntil(draft.now, endsAt) }
+    }
+  }
+  return undefined
+}
+
+const keysOf = (command: HoldCommand): ReadonlySet<string> =>
+  new Set(command.lines.flatMap(({ lineKey }) => lineKey ?? []))
+
+const secondsUntil = (now: Instant, end: number): number => Math.max(1, Math.ceil((end - now) / 1000))
+
+/** "Sold out" would be a lie where only the buyer's own open attempt holds the units (H36). */
+function refusalFor(drafts: Drafts, command: HoldCommand, missing: readonly MissingLine[]): HoldRefusal {
+  const keys = keysOf(command)
+  let freeAt = 0
+  const allHisOwn = missing.every(({ sku, askedUnits, sellableUnits }) => {
+    const draft = draftFor(drafts, sku)
+    const own = liveDemands(
+      draft,
+      (demand) => isHeld(demand) && demand.lineKey !== undefined && keys.has(demand.lineKey),
+    )
+    const inFlightMs = draft.rules.shops.get(command.shop)?.orderInFlightMs ?? 0
+    for (const { deadline } of own) {
+      if (deadline?.kind === 'watermark') freeAt = Math.max(freeAt, deadline.calledAt + inFlightMs)
+    }
+    return own.reduce((sum, { units }) => sum + units, sellableUnits) >= askedUnits
+  })
+  const [first] = drafts.values()
+  if (allHisOwn && first && keys.size > 0) {
+    return { kind: 'PREVIOUS_ATTEMPT_OPEN', secondsLeft: secondsUntil(first.now, freeAt), lines: missing }
+  }
+  return { kind: 'NOT_ENOUGH', lines: missing }
+}
+
+function draftFor(drafts: Drafts, sku: Sku): Draft {
+  const draft = drafts.get(sku)
+  if (!draft) throw new Error(`The state of ${sku} was not loaded`)
+  return draft
+}
+
+/** Gives back every hold of a reservation. Orders that took part of it are not touched. */
+export function releaseHolds(drafts: Drafts, command: { readonly shop: ShopId; readonly reservation: string }): Units {
+  let released = 0
+  for (const draft of drafts.values()) {
+    for (const demand of ownDemands(draft, command)) {
+      released += demand.units
+      alter(draft, demand, demand.units, { end: 'released' }, 'released')
+    }
+    serveShortages(draft)
+  }
+  return released
+}
+
+/**
+ * L2: a hold ends when its shop's order watermark has passed its deadline and no order took it. A hold with a moment of its own
+ * (an API hold of a channel without orders to read) ends then.
+ *
+ * @param watermark the moment up to which all orders of the shop are known; `undefined`: none yet, so nothing ends by it
+ */
+export function expireHolds(draft: Draft, shop: ShopId, watermark: Instant | undefined): Units {
+  let expired = 0
+  for (const demand of liveDemands(draft, (each) => isHeld(each) && each.shop === shop)) {
+    const { deadline } = demand
+    if (!deadline || !isPast(deadline, watermark, draft.now)) continue
+    expired += demand.units
+    alter(draft, demand, demand.units, { end: 'expired' }, 'expired')
+  }
+  serveShortages(draft)
+  return expired
+}
+
+const isPast = (deadline: Deadline, watermark: Instant | undefined, now: Instant): boolean =>
+  deadline.kind === 'moment' ? deadline.at <= now : watermark !== undefined && deadline.calledAt < watermark

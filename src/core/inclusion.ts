@@ -1,0 +1,64 @@
+/**
+ * L1, Inclusion: a unit is subtracted until the warehouse's figure provably contains it.
+ *
+ * Two stamps of one source compare only within one epoch, and only by what both of them carry. What cannot be compared
+ * proves nothing; and what is not proved is subtracted.
+ */
+import type { SourceRules } from './configuration.ts'
+import { type Demand, type Proof, rankOf } from './demand.ts'
+import type { Figure } from './stock.ts'
+import type { Stamp } from './word.ts'
+
+/** How `a` stands to `b` in the source's own order; `undefined` when nothing is proved. */
+export function compareStamps(
+  a: Stamp,
+  b: Stamp,
+): { readonly order: number; readonly by: 'sequence' | 'clock' } | undefined {
+  if (a.epoch !== b.epoch) return undefined
+  if (a.sequence !== undefined && b.sequence !== undefined) return { order: a.sequence - b.sequence, by: 'sequence' }
+  // Two acts may share one tick of the WMS's clock: equal times prove nothing.
+  if (a.asOf !== undefined && b.asOf !== undefined && a.asOf !== b.asOf) return { order: a.asOf - b.asOf, by: 'clock' }
+  return undefined
+}
+
+/** Whether a stamp says anything about order at all. */
+export const isOrdered = (stamp: Stamp): boolean => stamp.sequence !== undefined || stamp.asOf !== undefined
+
+/**
+ * Proves that a figure contains the units of a demand, or does not.
+ *
+ * @returns the proof, or `undefined`: subtract
+ */
+export function proofOfInclusion(figure: Figure, demand: Demand, source: SourceRules | undefined): Proof | undefined {
+  const { mark, unmark } = demand
+  if (demand.supply.kind !== 'on-hand') return undefined
+  if (!mark) return proofByMargin(figure, demand, source)
+  if (mark.warehouse !== demand.supply.warehouse) return undefined
+  if (mark.by === 'baseline')
+    return figure.semantics === 'net' && figure.stamp.epoch === mark.stamp.epoch ? 'baseline' : undefined
+  const notOlder = compareStamps(figure.stamp, mark.stamp)
+  if (!notOlder || notOlder.order < 0) return proofByMargin(figure, demand, source)
+  if (unmark) {
+    const beforeUndone = compareStamps(figure.stamp, unmark)
+    if (!beforeUndone || beforeUndone.order >= 0) return undefined
+  }
+  return notOlder.by
+}
+
+/** Proof 5: a source without order words has had time enough to learn of the order, by a declared margin on our database's clock. */
+function proofByMargin(figure: Figure, demand: Demand, source: SourceRules | undefined): Proof | undefined {
+  if (source?.knowsOrdersWithinMs === undefined || demand.placedAt === undefined) return undefined
+  return figure.receivedAt > demand.placedAt + source.knowsOrdersWithinMs ? 'margin' : undefined
+}
+
+/**
+ * Whether the figure may contain units that it does not provably contain: they were ordered before it reached us and nothing
+ * proves that they were taken later. A hold never is: the warehouse cannot know it (L3, H35).
+ */
+export function mayContain(figure: Figure, demand: Demand): boolean {
+  if (rankOf(demand.phase) === 0 || demand.placedAt === undefined) return false
+  if (demand.placedAt >= figure.receivedAt) return false
+  if (!demand.mark) return true
+  const order = compareStamps(figure.stamp, demand.mark.stamp)
+  return !(order && order.order < 0)
+}

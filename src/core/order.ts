@@ -1,0 +1,259 @@
+/**
+ * L5, Orders are facts: a hold can be refused, an order cannot. What counts is the state an order is in, read from the shop,
+ * never how often a transition was reported. So this decision compares: the units that each line ought to have, and the units
+ * that it has. Told twice, late or out of order, it changes nothing.
+ */
+import { type Demand, type End, isHeld, isLive, type OrderLineRef, rankOf } from './demand.ts'
+import { alter, alterUpTo, type Draft } from './draft.ts'
+import type { ShopId, Sku, Units } from './ids.ts'
+import { liveDemands, pegFact, raiseShortage, serveShortages } from './peg.ts'
+import type { ShopOrder, ShopOrderLine } from './shop-order.ts'
+
+export type OrderCommand = {
+  readonly kind: 'order'
+  readonly shop: ShopId
+  readonly order: ShopOrder
+  /** The attempt that becomes the order, where the caller knows it (an API key); otherwise the line keys tell. */
+  readonly reservation?: string
+  /** Read when the shop was connected; `warehouseKnows` says that its warehouse already counts it (baseline). */
+  readonly baseline?: { readonly warehouseKnows: boolean }
+}
+
+/** What an order came to, for whoever reported it. */
+export type OrderAnswer = { readonly fromHoldsUnits: Units; readonly unheldUnits: Units; readonly shortageUnits: Units }
+
+type Drafts = ReadonlyMap<Sku, Draft>
+
+/** Brings every SKU of an order to what the order says now. The drafts cover its lines and everything it ever touched. */
+export function recordOrder(drafts: Drafts, command: OrderCommand): OrderAnswer {
+  const attempt = command.reservation ?? attemptOf(drafts, command)
+  const answer = { fromHoldsUnits: 0, unheldUnits: 0, shortageUnits: 0 }
+  for (const draft of drafts.values()) {
+    const lines = command.order.lines.filter(({ sku }) => sku === draft.state.sku)
+    for (const line of lines) {
+      const part = bringLine(draft, command, line, wantedUnits(command.order, line), attempt)
+      answer.fromHoldsUnits += part.fromHoldsUnits
+      answer.unheldUnits += part.unheldUnits
+    }
+    dropVanishedLines(draft, command, lines)
+    if (attempt !== undefined && isOrder(command.order)) releaseRest(draft, command.shop, attempt)
+    if (command.order.state === 'completed') finishWordless(draft, command)
+    serveShortages(draft)
+    answer.shortageUnits += unitsOf(ofOrder(draft, command).filter(({ supply }) => supply.kind === 'shortage'))
+  }
+  return answer
+}
+
+const isOrder = ({ state }: ShopOrder): boolean => state !== 'deleted'
+
+const wantedUnits = (order: ShopOrder, line: ShopOrderLine): Units =>
+  order.state === 'cancelled' || order.state === 'deleted' ? 0 : line.units
+
+/** An order takes the oldest open attempt that shares a line key with it; one that it took before is not open any more. */
+function attemptOf(drafts: Drafts, { shop, order }: OrderCommand): string | undefined {
+  const keys = new Set(order.lines.flatMap(({ lineKey }) => lineKey ?? []))
+  if (keys.size === 0) return undefined
+  let oldest: Demand | undefined
+  for (const draft of drafts.values()) {
+    if (liveDemands(draft, (demand) => demand.orderLine?.orderId === order.orderId).length > 0) return undefined
+    for (const demand of draft.state.demands.values()) {
+      if (!isHeld(demand) || demand.shop !== shop || demand.lineKey === undefined || !keys.has(demand.lineKey)) continue
+      if (!oldest || demand.promisedAt < oldest.promisedAt) oldest = demand
+    }
+  }
+  return oldest?.reservation
+}
+
+/** Compares one line with what it has, and adds or gives back the difference. */
+function bringLine(
+  draft: Draft,
+  command: OrderCommand,
+  line: ShopOrderLine,
+  wanted: Units,
+  attempt: string | undefined,
+) {
+  const difference = wanted - unitsOf(ofLine(draft, command, line.lineId).filter(countsAsServed))
+  if (difference < 0) giveBack(draft, command, line.lineId, -difference)
+  if (difference <= 0) return { fromHoldsUnits: 0, unheldUnits: 0 }
+  const missing = wantAgain(draft, command, line.lineId, difference)
+  if (missing === 0) return { fromHoldsUnits: 0, unheldUnits: 0 }
+  const left = attempt === undefined ? missing : takeHolds(draft, command, line, attempt, missing)
+  if (left > 0) addFact(draft, command, line, left)
+  return { fromHoldsUnits: missing - left, unheldUnits: left }
+}
+
+/** An order reopened before the warehouse gave its units back keeps them. Returns what is still missing. */
+function wantAgain(draft: Draft, command: OrderCommand, lineId: string, units: Units): Units {
+  const asked = ofLine(draft, command, lineId).filter((demand) => isLive(demand) && demand.cancelRequested)
+  return alterUpTo(draft, asked, units, () => ({ cancelRequested: undefined }), 'wanted-again')
+}
+
+/** Live units and shipped ones serve the line; what was cancelled, expired or released serves it no more. A unit whose cancel is asked for is on its way out. */
+const countsAsServed = (demand: Demand): boolean =>
+  (isLive(demand) && demand.cancelRequested !== true) || demand.end === 'shipped-and-included'
+
+const unitsOf = (demands: readonly Demand[]): Units => demands.reduce((sum, { units }) => sum + units, 0)
+
+const ofOrder = (draft: Draft, { shop, order }: OrderCommand): Demand[] =>
+  liveDemands(draft, (demand) => demand.shop === shop && demand.orderLine?.orderId === order.orderId)
+
+const ofLine = (draft: Draft, { shop, order }: OrderCommand, lineId: string): Demand[] =>
+  [...draft.state.demands.values()].filter(
+    (demand) =>
+      demand.shop === shop && demand.orderLine?.orderId === order.orderId && demand.orderLine.lineId === lineId,
+  )
+
+const refOf = ({ order }: OrderCommand, line: Pick<ShopOrderLine, 'lineId'>): OrderLineRef => ({
+  orderId: order.orderId,
+  orderNumber: order.orderNumber,
+  lineId: line.lineId,
+})
+
+/** Holds become the order's: first those with the line's own key, then others of the same attempt. Returns what is left. */
+function takeHolds(draft: Draft, command: OrderCommand, line: ShopOrderLine, attempt: string, units: Units): Units {
+  const held = liveDemands(draft, (each) => isHeld(each) && each.shop === command.shop && each.reservation === attempt)
+  const ownKeyFirst = held.sort((a, b) => Number(b.lineKey === line.lineKey) - Number(a.lineKey === line.lineKey))
+  const lost = ownKeyFirst.filter(({ supply }) => supply.kind === 'shortage')
+  const left = alterUpTo(
+    draft,
+    ownKeyFirst,
+    units,
+    () => ({ phase: 'placed', orderLine: refOf(command, line), placedAt: draft.now, deadline: undefined }),
+    'placed',
+  )
+  for (const demand of lost) {
+    const placed = draft.state.demands.get(demand.no)
+    if (placed?.orderLine) raiseShortage(draft, placed, placed.units, 'the hold lost its units before it was ordered')
+  }
+  return left
+}
+
+/** Units that nobody held: an order that passed us by, or one that came after its hold had ended. */
+function addFact(draft: Draft, command: OrderCommand, line: ShopOrderLine, units: Units): void {
+  const known = command.baseline?.warehouseKnows === true
+  pegFact(
+    draft,
+    {
+      shop: command.shop,
+      phase: known ? 'acknowledged' : 'placed',
+      contained: false,
+      promisedAt: draft.now,
+      placedAt: draft.now,
+      orderLine: refOf(command, line),
+      ...(line.lineKey ? { lineKey: line.lineKey } : {}),
+    },
+    units,
+    { why: command.baseline ? 'baseline' : 'placed-unheld', cause: causeOf(command, line) },
+  )
+  if (known) containBaseline(draft, command, line)
+}
+
+function causeOf(command: OrderCommand, line: ShopOrderLine): string {
+  if (command.baseline) return 'the order was open before the shop was connected'
+  return line.lineKey === undefined
+    ? 'the order passed the checkout by: an administrator, an import or another channel made it'
+    : 'the order came without a hold: it was placed while Holdfast did not answer, or after its hold had ended'
+}
+
+/** A net figure already lacks the orders that its warehouse knew when the shop was connected: the operator says so. */
+function containBaseline(draft: Draft, command: OrderCommand, line: ShopOrderLine): void {
+  for (const demand of ofLine(draft, command, line.lineId).filter(isLive)) {
+    const warehouse = demand.supply.kind === 'on-hand' ? demand.supply.warehouse : undefined
+    const figure = warehouse && draft.state.shelves.get(warehouse)?.figure
+    const [first] = draft.rules.shops.get(command.shop)?.warehouses ?? []
+    const at = warehouse ?? first
+    if (!at) continue
+    const mark = { by: 'baseline', warehouse: at, stamp: { epoch: figure ? figure.stamp.epoch : 0 } } as const
+    const contained = figure?.semantics === 'net'
+    alter(
+      draft,
+      demand,
+      demand.units,
+      { mark, contained, ...(contained ? { proof: 'baseline' } : {}) },
+      'known-at-baseline',
+    )
+  }
+}
+
+/** A line that the order has no more, or an order that is gone: nothing is wanted. */
+function dropVanishedLines(draft: Draft, command: OrderCommand, lines: readonly ShopOrderLine[]): void {
+  const present = new Set(lines.map(({ lineId }) => lineId))
+  const vanished = new Set(ofOrder(draft, command).flatMap(({ orderLine }) => orderLine?.lineId ?? []))
+  for (const lineId of vanished) {
+    if (present.has(lineId)) continue
+    const units = unitsOf(
+      ofLine(draft, command, lineId).filter(
+        (each) => isLive(each) && each.phase !== 'shipped' && !each.cancelRequested,
+      ),
+    )
+    if (units > 0) giveBack(draft, command, lineId, units)
+  }
+}
+
+/**
+ * Gives units of a line back, the least bound first. What the warehouse has allocated is asked back and stays counted until
+ * the warehouse answers (or a bound ends the waiting); what has shipped is gone, whatever the shop says.
+ */
+function giveBack(draft: Draft, command: OrderCommand, lineId: string, units: Units): void {
+  const line = ofLine(draft, command, lineId).filter((each) => isLive(each) && !each.cancelRequested)
+  const loose = line.filter((demand) => !isBound(demand)).sort(leastBoundFirst)
+  const left = alterUpTo(draft, loose, units, () => ({ end: 'cancelled' satisfies End }), 'cancelled')
+  settleShortage(draft, command, loose)
+  if (left === 0) return
+  const bound = line.filter((demand) => isBound(demand) && demand.phase !== 'shipped')
+  const missing = alterUpTo(draft, bound, left, () => ({ cancelRequested: true }), 'cancel-requested')
+  if (missing < left) {
+    draft.incidents.push({
+      code: 'CANCEL_AFTER_ALLOCATION',
+      key: `${command.shop}/${command.order.orderId}/${lineId}`,
+      opens: true,
+      shop: command.shop,
+      orderNumber: command.order.orderNumber,
+      units: left - missing,
+      cause: 'the order was cancelled after the warehouse had allocated its units',
+    })
+  }
+}
+
+/** Allocated by a word, or contained in a figure by proof of one. Units contained by margin or baseline go: their figure will rise by itself. */
+const isBound = (demand: Demand): boolean => rankOf(demand.phase) >= rankOf('allocated')
+
+/** Shortages first, then the youngest promise. */
+const leastBoundFirst = (a: Demand, b: Demand): number =>
+  Number(a.supply.kind === 'on-hand') - Number(b.supply.kind === 'on-hand') ||
+  rankOf(a.phase) - rankOf(b.phase) ||
+  b.promisedAt - a.promisedAt ||
+  b.no - a.no
+
+function settleShortage(draft: Draft, command: OrderCommand, before: readonly Demand[]): void {
+  if (!before.some(({ supply }) => supply.kind === 'shortage')) return
+  if (ofOrder(draft, command).some(({ supply }) => supply.kind === 'shortage')) return
+  draft.incidents.push({
+    code: 'SHORTAGE',
+    key: `${command.shop}/${command.order.orderId}/${draft.state.sku}`,
+    opens: false,
+    shop: command.shop,
+    orderNumber: command.order.orderNumber,
+    cause: 'the order was cancelled',
+  })
+}
+
+/** What the attempt held beyond the order it became is given back: the comparison is with the order, not with the cart. */
+function releaseRest(draft: Draft, shop: ShopId, attempt: string): void {
+  for (const demand of liveDemands(
+    draft,
+    (each) => isHeld(each) && each.shop === shop && each.reservation === attempt,
+  )) {
+    alter(draft, demand, demand.units, { end: 'released' }, 'order-took-less')
+  }
+}
+
+/** A source without order words never says "shipped": units that its figure contains are done when the shop says so. */
+function finishWordless(draft: Draft, command: OrderCommand): void {
+  for (const demand of ofOrder(draft, command)) {
+    const wordless = demand.proof === 'margin' || demand.proof === 'baseline'
+    if (demand.contained && wordless && !isBound(demand)) {
+      alter(draft, demand, demand.units, { phase: 'shipped', end: 'shipped-and-included' }, 'order-completed')
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * L6: a shop shows a number inside a band. We cannot know which of the shop's own open attempts it has already subtracted, so
+ * every number between "all of them" and "none of them" is right, and only what lies outside is corrected.
+ */
+import type { Configuration, ShopRules } from './configuration.ts'
+import type { Instant, ShopId, Units } from './ids.ts'
+import { availabilityOf } from './sellable.ts'
+import type { SkuState } from './stock.ts'
+
+/** Both ends are right; `least` is what is sellable, `most` adds what the shop may not have subtracted yet. */
+export type Band = { readonly leastUnits: Units; readonly mostUnits: Units }
+
+/** An order first read less than this ago may not have lowered the shop's number yet (H40). */
+export const DECREMENT_WITHIN_MS = 5_000
+
+/** Why a rise has to wait although the number is outside its band (L2). */
+export type RaiseHold = 'none' | 'silence'
+
+/** What a shop ought to show, or `undefined` while no warehouse has said a word: then we do not write. */
+export function bandOf(state: SkuState, rules: Configuration, shop: ShopId, ownUnits: Units): Band | undefined {
+  const { tracked, sellableUnits } = availabilityOf(state, rules, shop)
+  if (!tracked) return undefined
+  const leastUnits = shareOf(sellableUnits, rules, shop)
+  const shopRules = rules.shops.get(shop)
+  return { leastUnits, mostUnits: leastUnits + (shopRules?.kind === 'shopware' ? ownUnits : 0) }
+}
+
+/** With `split`, shops over one pool show parts that add up to no more than it; the earlier named get what does not divide. */
+function shareOf(sellableUnits: Units, rules: Configuration, shop: ShopId): Units {
+  const mine = rules.shops.get(shop)
+  if (!mine || mine.whenSilent === 'shared') return sellableUnits
+  const sharing = [...rules.shops.values()].filter((each) => each.kind === 'shopware' && overlaps(each, mine))
+  const place = sharing.findIndex((each) => each.shop === shop)
+  if (place < 0) return sellableUnits
+  const whole = Math.floor(sellableUnits / sharing.length)
+  return whole + (place < sellableUnits % sharing.length ? 1 : 0)
+}
+
+const overlaps = (a: ShopRules, b: ShopRules): boolean => a.warehouses.some((each) => b.warehouses.includes(each))
+
+/**
+ * The absolute value to write, or `undefined` when the shown number is right or must not be raised now.
+ * Above the band it falls to `most`, below it rises to `least`.
+ */
+export function correction(shownUnits: number, band: Band, raise: RaiseHold): Units | undefined {
+  if (shownUnits > band.mostUnits) return band.mostUnits
+  if (shownUnits < band.leastUnits && raise === 'none') return band.leastUnits
+  return undefined
+}
+
+/** Whether an order read at `placedAt` may still be on its way to the shop's own stock figure. */
+export const mayStillLower = (placedAt: Instant, now: Instant): boolean => now - placedAt < DECREMENT_WITHIN_MS

@@ -1,0 +1,88 @@
+/** L3, Sellable: what may still be promised of a SKU in a shop. The only place where these sums are made. */
+import { type Configuration, quotaOf, safetyOfShop, safetyOfWarehouse, warehousesOf } from './configuration.ts'
+import type { ShopId, Units, WarehouseId } from './ids.ts'
+import type { SkuState } from './stock.ts'
+
+/** One warehouse's part of what a shop may sell. The three subtrahends add up to what `termUnits` lacks of the figure. */
+export type WarehouseTerm = {
+  readonly warehouse: WarehouseId
+  readonly figureUnits: number
+  /** Ours, and not yet in the figure. */
+  readonly peggedUnits: Units
+  /** An unexplained rise, not believed yet. */
+  readonly chargedUnits: Units
+  readonly safetyUnits: Units
+  /** May be negative: those very units may be leaving. */
+  readonly termUnits: number
+}
+
+/** Every quantity by its own name; `tracked` is false while no allowed warehouse has said a word. */
+export type Availability = {
+  readonly tracked: boolean
+  readonly terms: readonly WarehouseTerm[]
+  /** Open shortages, of any shop, that the same warehouses could serve. */
+  readonly shortageUnits: Units
+  readonly shopSafetyUnits: Units
+  /** May be negative; shown to shops as at least 0. */
+  readonly availableUnits: number
+  readonly openUnits: Units
+  readonly quotaUnits: Units | undefined
+  /** What a hold may take. */
+  readonly sellableUnits: Units
+}
+
+/** Units of a shelf that no demand has taken, safety included: what a fact may take (L5). Negative while units leave. */
+export function freeOn(state: SkuState, warehouse: WarehouseId): number {
+  const shelf = state.shelves.get(warehouse)
+  if (!shelf) return 0
+  return shelf.figure.units - (state.shelfCounts.get(warehouse)?.pegged ?? 0) - shelf.chargedUnits
+}
+
+/** L3 for one shop, with all its parts. */
+export function availabilityOf(state: SkuState, rules: Configuration, shop: ShopId): Availability {
+  const terms = warehousesOf(rules, shop).flatMap((warehouse) => termOf(state, rules, warehouse))
+  const shortage = servableShortage(state, rules, shop)
+  const shopSafetyUnits = safetyOfShop(rules, shop, state.sku)
+  const availableUnits = terms.reduce((sum, { termUnits }) => sum + termUnits, 0) - shortage - shopSafetyUnits
+  const openUnits = state.shopCounts.get(shop)?.open ?? 0
+  const quotaUnits = quotaOf(rules, shop, state.sku)
+  const withinQuota = quotaUnits === undefined ? Number.POSITIVE_INFINITY : quotaUnits - openUnits
+  const tracked = terms.length > 0
+  return {
+    tracked,
+    terms,
+    shortageUnits: shortage,
+    shopSafetyUnits,
+    availableUnits,
+    openUnits,
+    quotaUnits,
+    sellableUnits: tracked ? Math.max(0, Math.min(availableUnits, withinQuota)) : 0,
+  }
+}
+
+function termOf(state: SkuState, rules: Configuration, warehouse: WarehouseId): readonly WarehouseTerm[] {
+  const shelf = state.shelves.get(warehouse)
+  if (!shelf) return []
+  const safetyUnits = safetyOfWarehouse(rules, warehouse, state.sku)
+  return [
+    {
+      warehouse,
+      figureUnits: shelf.figure.units,
+      peggedUnits: state.shelfCounts.get(warehouse)?.pegged ?? 0,
+      chargedUnits: shelf.chargedUnits,
+      safetyUnits,
+      termUnits: freeOn(state, warehouse) - safetyUnits,
+    },
+  ]
+}
+
+/** Shortages that any warehouse of this shop could serve: they come first, so they are not for sale (H1). */
+function servableShortage(state: SkuState, rules: Configuration, shop: ShopId): Units {
+  const mine = new Set(warehousesOf(rules, shop))
+  let units = 0
+  for (const [owner, { shortage }] of state.shopCounts) {
+    if (shortage === 0) continue
+    if (owner === shop || warehousesOf(rules, owner).some((warehouse) => mine.has(warehouse))) units += shortage
+  }
+  return units
+}

@@ -1,0 +1,156 @@
+/**
+ * Everything that is known about one SKU, and the one place that changes it.
+ * The state is a working copy that belongs to whoever decides: {@link evolve} changes it in place, because a lane decides
+ * thousands of commands on the same copy. Counters follow every change here and nowhere else.
+ */
+import { type Demand, isLive, isOpen } from './demand.ts'
+import type { Instant, ShopId, Sku, Units, WarehouseId } from './ids.ts'
+import type { InboundWord, MovementWord, Stamp } from './word.ts'
+
+/** What a source says about one SKU in one warehouse; see design §2. */
+export type Figure = {
+  /** Sellable by the source's own semantics, before anything of ours is subtracted. */
+  readonly units: number
+  readonly semantics: 'net' | 'gross'
+  readonly onHand?: Units
+  readonly blocked?: Units
+  readonly allocated?: Units
+  readonly incoming?: Units
+  readonly backorderVeto?: boolean
+  readonly stamp: Stamp
+  readonly receivedAt: Instant
+  readonly messageId: string
+}
+
+/** A rise that an unordered source claims, and since when no lower figure disputed it. */
+export type Rise = { readonly figure: Figure; readonly since: Instant }
+
+/** One SKU in one warehouse. */
+export type Shelf = {
+  readonly warehouse: WarehouseId
+  /** The figure in force. */
+  readonly figure: Figure
+  /** Rises of an unordered source that have not stood for a minute: ascending units, ascending age. */
+  readonly rises: readonly Rise[]
+  /** The WMS went back in time: the lowest figure counts until a new epoch or an operator's word. */
+  readonly disputed: boolean
+  /** An unexplained rise, charged to allocated, unshipped units as if they had been deallocated (L1). */
+  readonly chargedUnits: Units
+  /** Movements that the warehouse told but that the figure does not hold yet; they explain its next rise. */
+  readonly movements: readonly Pick<MovementWord, 'change' | 'stamp'>[]
+}
+
+/** Counters of one shelf: what is pegged to it. */
+export type ShelfCount = {
+  /** Live units pegged here that the figure does not contain: the ones we subtract. */
+  pegged: number
+  /** Live, unshipped units pegged here that the figure contains. */
+  contained: number
+}
+
+/** Counters of one shop. */
+export type ShopCount = {
+  /** Held to picked. */
+  open: number
+  /** Live units that no supply covers. */
+  shortage: number
+  /** Live units of which nothing can be said, for want of a figure. */
+  untracked: number
+}
+
+/** An inbound line, as last told. Its remainder is sold against only once the promise rules take it. */
+export type InboundLine = Omit<InboundWord, 'kind' | 'sku'> & { readonly receivedAt: Instant }
+
+export type SkuState = {
+  readonly sku: Sku
+  version: number
+  nextDemand: number
+  readonly shelves: Map<WarehouseId, Shelf>
+  readonly inbound: Map<string, InboundLine>
+  /** The demands at hand by number: all live ones when `complete`, else only those that the command can touch. */
+  readonly demands: Map<number, Demand>
+  complete: boolean
+  readonly shelfCounts: Map<WarehouseId, ShelfCount>
+  readonly shopCounts: Map<ShopId, ShopCount>
+}
+
+/** One step of a decision, small enough to replay: the state is the fold of all of them. `why` is for people. */
+export type Change =
+  | { readonly set: 'demand'; readonly why: string; readonly demand: Demand }
+  | { readonly set: 'shelf'; readonly why: string; readonly shelf: Shelf }
+  | { readonly set: 'inbound'; readonly why: string; readonly line: InboundLine }
+
+/** A SKU of which nobody has said anything. */
+export const emptyState = (sku: Sku): SkuState => ({
+  sku,
+  version: 0,
+  nextDemand: 1,
+  shelves: new Map(),
+  inbound: new Map(),
+  demands: new Map(),
+  complete: true,
+  shelfCounts: new Map(),
+  shopCounts: new Map(),
+})
+
+/** The name of an inbound line within its SKU. */
+export const inboundKey = (line: Pick<InboundLine, 'purchaseOrder' | 'line'>): string =>
+  `${line.purchaseOrder}\u001f${line.line}`
+
+/** Applies one change to the working copy. A demand that has ended leaves it once its counters are settled. */
+export function evolve(state: SkuState, change: Change): void {
+  switch (change.set) {
+    case 'demand': {
+      const { demand } = change
+      const before = state.demands.get(demand.no)
+      if (before) count(state, before, -1)
+      count(state, demand, 1)
+      state.demands.set(demand.no, demand)
+      state.nextDemand = Math.max(state.nextDemand, demand.no + 1)
+      return
+    }
+    case 'shelf':
+      state.shelves.set(change.shelf.warehouse, change.shelf)
+      return
+    case 'inbound':
+      state.inbound.set(inboundKey(change.line), change.line)
+      return
+  }
+}
+
+/** Adds a demand to the counters (`sign` 1) or takes it out (−1). An ended demand counts nowhere. */
+function count(state: SkuState, demand: Demand, sign: 1 | -1): void {
+  if (!isLive(demand)) return
+  const units = sign * demand.units
+  const shop = shopCount(state, demand.shop)
+  if (isOpen(demand)) shop.open += units
+  if (demand.supply.kind === 'shortage') shop.shortage += units
+  if (demand.supply.kind === 'untracked') shop.untracked += units
+  if (demand.supply.kind === 'on-hand') {
+    const shelf = shelfCount(state, demand.supply.warehouse)
+    if (!demand.contained) shelf.pegged += units
+    else if (demand.phase !== 'shipped') shelf.contained += units
+  }
+}
+
+/** The counters of a shelf, made when first asked for. */
+export function shelfCount(state: SkuState, warehouse: WarehouseId): ShelfCount {
+  const found = state.shelfCounts.get(warehouse)
+  if (found) return found
+  const made = { pegged: 0, contained: 0 }
+  state.shelfCounts.set(warehouse, made)
+  return made
+}
+
+/** The counters of a shop, made when first asked for. */
+export function shopCount(state: SkuState, shop: ShopId): ShopCount {
+  const found = state.shopCounts.get(shop)
+  if (found) return found
+  const made = { open: 0, shortage: 0, untracked: 0 }
+  state.shopCounts.set(shop, made)
+  return made
+}
+
+/** Live units that no supply covers, over all shops. */
+export const shortageUnits = (state: SkuState): number =>
+  [...state.shopCounts.values()].reduce((sum, { shortage }) => sum + shortage, 0)
