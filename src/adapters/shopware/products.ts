@@ -1,5 +1,5 @@
 /** What a shop shows for products, and the writing of absolute numbers. */
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { ShownProduct, StockWrite, WriteOutcome } from '../../app/ports.ts'
 import { canonicalSku, type Sku } from '../../core/ids.ts'
@@ -33,49 +33,59 @@ const productRow = Type.Object({
   isCloseout: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   childCount: Type.Optional(Type.Union([Type.Integer(), Type.Null()])),
   parentId: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  parent: Type.Optional(Type.Unknown()),
   customFields: Type.Optional(Type.Unknown()),
 })
+type ProductRow = Static<typeof productRow>
+const PRODUCT_FIELDS = ['productNumber', 'stock', 'isCloseout', 'childCount', 'parentId', 'customFields']
 const productAnswer = Compile(Type.Object({ data: Type.Array(productRow) }))
 
 /** Reads what a shop shows for SKUs. The container of variants is not sold itself and left out. */
 export async function readShown(api: AdminApi, url: string, skus: readonly Sku[]): Promise<ShopwareProduct[]> {
   if (skus.length === 0) return []
-  const answer = await api.read(
-    {
-      method: 'POST',
-      path: '/api/search/product',
-      body: {
-        limit: MAX_SHOWN,
-        filter: [{ type: 'equalsAny', field: 'productNumber', value: skus }],
-        fields: ['productNumber', 'stock', 'isCloseout', 'childCount', 'parentId', 'parent.isCloseout', 'customFields'],
-      },
-    },
-    productAnswer,
-  )
   const asked = new Set<Sku>(skus)
-  return answer.data.flatMap((row) => {
+  const rows = await searchProducts(api, { filter: [{ type: 'equalsAny', field: 'productNumber', value: skus }] })
+  const sold = rows.flatMap((row) => {
     const named = canonicalSku(row.productNumber)
     // The shop's database compares without case and accents; we do not.
-    if (!('sku' in named) || !asked.has(named.sku) || (row.childCount ?? 0) > 0) return []
-    const own = row.isCloseout ?? null
-    if (own === null && row.parentId && fieldOf(row.parent, 'isCloseout') === undefined) {
-      throw new Failure('SHOP_ANSWER_INCOMPLETE', `${url} told variant ${named.sku} without its parent's close-out.`, {
+    return 'sku' in named && asked.has(named.sku) && (row.childCount ?? 0) === 0 ? [{ ...row, sku: named.sku }] : []
+  })
+  const parentIds = sold.flatMap((row) => (ownCloseOut(row) === null && row.parentId ? [row.parentId] : []))
+  const parents = await closeOutOf(api, [...new Set(parentIds)])
+  return sold.map((row) => {
+    const own = ownCloseOut(row)
+    const inherited = row.parentId ? parents.get(row.parentId) : false
+    if (own === null && inherited === undefined) {
+      throw new Failure('SHOP_ANSWER_INCOMPLETE', `${url} told variant ${row.sku} without its parent.`, {
         retry: 'later',
       })
     }
     const revision = textOf(fieldOf(row.customFields, REVISION_FIELD))
-    return [
-      {
-        productId: row.id,
-        sku: named.sku,
-        units: row.stock,
-        closeOut: own ?? fieldOf(row.parent, 'isCloseout') === true,
-        ...(revision === undefined ? {} : { revision }),
-        merchantSettings: { closeOut: own },
-      },
-    ]
+    return {
+      productId: row.id,
+      sku: row.sku,
+      units: row.stock,
+      closeOut: own ?? inherited === true,
+      ...(revision === undefined ? {} : { revision }),
+      merchantSettings: { closeOut: own },
+    }
   })
+}
+
+const ownCloseOut = (row: ProductRow): boolean | null => row.isCloseout ?? null
+
+/** The close-out of parents, by id. Shopware does not read a parent along with its variant. */
+async function closeOutOf(api: AdminApi, ids: readonly string[]): Promise<Map<string, boolean>> {
+  const rows = ids.length === 0 ? [] : await searchProducts(api, { ids })
+  return new Map(rows.map((row) => [row.id, ownCloseOut(row) === true]))
+}
+
+async function searchProducts(api: AdminApi, criteria: Readonly<Record<string, unknown>>): Promise<ProductRow[]> {
+  const request = {
+    method: 'POST' as const,
+    path: '/api/search/product',
+    body: { ...criteria, limit: MAX_SHOWN, fields: PRODUCT_FIELDS },
+  }
+  return (await api.read(request, productAnswer)).data
 }
 
 /**
