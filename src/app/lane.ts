@@ -7,6 +7,8 @@ export type Origin = {
   readonly actor: string
   /** The message, request or timer that caused it: an id that can be looked up. */
   readonly cause: string
+  /** HMAC of the cart token: groups the attempts of one basket without telling whose it is. */
+  readonly basket?: Uint8Array
 }
 
 /** Bulk waits for checkout, never the other way round. */

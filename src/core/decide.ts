@@ -7,6 +7,7 @@ import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.t
 import { compareStamps } from './inclusion.ts'
 import { type OrderAnswer, type OrderCommand, recordOrder } from './order.ts'
 import { takeOpenOrders, takeOrderLineWord, type WordVerdict } from './order-line.ts'
+import { boundCharge } from './peg.ts'
 import { type Figure, inboundKey, type SkuState } from './stock.ts'
 import type { FigureWord, InboundWord, Word } from './word.ts'
 
@@ -91,6 +92,14 @@ export const draftsOf = (states: readonly SkuState[], rules: Configuration, now:
 /** Decides one command. The drafts hold what it changed; a refusal holds nothing. */
 export function decide<C extends Command>(drafts: ReadonlyMap<Sku, Draft>, command: C): AnswerOf<C>
 export function decide(drafts: ReadonlyMap<Sku, Draft>, command: Command): Answer {
+  const answer = decideByKind(drafts, command)
+  for (const draft of drafts.values()) {
+    for (const warehouse of draft.state.shelves.keys()) boundCharge(draft, warehouse)
+  }
+  return answer
+}
+
+function decideByKind(drafts: ReadonlyMap<Sku, Draft>, command: Command): Answer {
   switch (command.kind) {
     case 'hold':
       return decideHold(drafts, command)

@@ -1,0 +1,184 @@
+/** Reads the states of SKUs. The lane reads under their locks and only what its commands can touch; everyone else reads whole. */
+import { type Command, needsAllDemands } from '../../core/decide.ts'
+import { type Sku, shopOf, skuOf, warehouseOf } from '../../core/ids.ts'
+import { emptyState, inboundKey, type SkuState, shortageUnits } from '../../core/stock.ts'
+import type { Queryable } from './database.ts'
+import {
+  countOfRow,
+  type DemandRow,
+  demandOfRow,
+  type FigureRow,
+  type InboundRow,
+  inboundOfRow,
+  type SkuRow,
+  type SkuShopRow,
+  shelfOfRow,
+  shopCountOfRow,
+} from './rows.ts'
+
+/** States with the ids of their rows. */
+export type Loaded = { readonly states: ReadonlyMap<Sku, SkuState>; readonly ids: ReadonlyMap<Sku, number> }
+
+/**
+ * The whole state of some SKUs, as of one statement after the other: for readers that decide nothing.
+ * SKUs of which nobody has said a word are left out.
+ */
+export async function loadStates(on: Queryable, skus: readonly Sku[]): Promise<readonly SkuState[]> {
+  // Index: sku_one_row. Takes no lock.
+  const { rows } = await on.query<SkuRow>('select id, sku, version, next_demand from sku where sku = any($1)', [skus])
+  const { states, byId } = shellsOf(rows)
+  await fillShelves(on, byId)
+  const demands = await on.query<DemandRow>(LIVE_DEMANDS, [[...byId.keys()]])
+  fillDemands(byId, demands.rows)
+  for (const state of byId.values()) state.complete = true
+  return [...states.values()]
+}
+
+/**
+ * The states that a batch of commands needs, under the locks that the caller took. A SKU with a shortage is loaded whole,
+ * because whatever becomes free serves it; so is one about which a warehouse spoke. All others bring only the demands of the
+ * reservations, orders and line keys that the batch names: a decision costs O(lines), not O(live demands).
+ */
+export async function loadForDecision(
+  on: Queryable,
+  locked: readonly SkuRow[],
+  commands: readonly Command[],
+): Promise<Loaded> {
+  const { states, byId } = shellsOf(locked)
+  await fillShelves(on, byId)
+  const whole = wholeSkus(commands)
+  const wholeIds = [...byId].flatMap(([id, state]) => (whole.has(state.sku) || shortageUnits(state) > 0 ? [id] : []))
+  const named = namesOf(commands)
+  const ids = [...byId.keys()]
+  if (wholeIds.length > 0) fillDemands(byId, (await on.query<DemandRow>(LIVE_DEMANDS, [wholeIds])).rows)
+  const { reservations, lineKeys, orderIds, orderNumbers } = named
+  if (reservations.length + lineKeys.length + orderIds.length + orderNumbers.length > 0) {
+    const { rows } = await on.query<DemandRow>(NAMED_DEMANDS, [ids, reservations, lineKeys, orderIds, orderNumbers])
+    fillDemands(byId, rows)
+  }
+  for (const id of wholeIds) {
+    const state = byId.get(id)
+    if (state) state.complete = true
+  }
+  return { states, ids: new Map(locked.map(({ id, sku }) => [skuOf(sku), id])) }
+}
+
+/** Ids of SKUs that commands touch without naming them: those of their reservations, orders and line keys. */
+export async function touchedBefore(on: Queryable, commands: readonly Command[]): Promise<readonly number[]> {
+  const { reservations, lineKeys, orderIds, orderNumbers } = namesOf(commands.filter(({ kind }) => kind !== 'word'))
+  if (reservations.length + orderIds.length === 0) return []
+  const { rows } = await on.query<{ sku_id: number }>(TOUCHED_SKUS, [reservations, lineKeys, orderIds, orderNumbers])
+  return rows.map((row) => row.sku_id)
+}
+
+// Index: demand_live_idx. Takes no lock: the lane holds the rows of `sku`.
+const LIVE_DEMANDS = `
+select *
+from demand
+where sku_id = any($1)
+  and ended is null`
+
+// Indexes: demand_reservation_idx, demand_line_key_idx, demand_order_idx, demand_order_number_idx. Takes no lock.
+// Ended demands of an order are wanted too (what has shipped still serves its line), and ended ones of a line key for as
+// long as a double submit can come; the core looks at the time.
+const NAMED_DEMANDS = `
+select * from demand where reservation = any($2) and ended is null and sku_id = any($1)
+union all
+select * from demand where line_key = any($3) and sku_id = any($1)
+union all
+select * from demand where order_id = any($4) and sku_id = any($1)
+union all
+select * from demand where order_number = any($5) and sku_id = any($1)`
+
+// The same indexes. Takes no lock: the caller locks the SKUs and looks again.
+const TOUCHED_SKUS = `
+select sku_id from demand where reservation = any($1) and ended is null
+union
+select sku_id from demand where line_key = any($2)
+union
+select sku_id from demand where order_id = any($3)
+union
+select sku_id from demand where order_number = any($4)`
+
+function wholeSkus(commands: readonly Command[]): ReadonlySet<Sku> {
+  const skus = new Set<Sku>()
+  for (const command of commands) if (needsAllDemands(command) && 'sku' in command) skus.add(command.sku)
+  return skus
+}
+
+type Names = {
+  readonly reservations: readonly string[]
+  readonly lineKeys: readonly string[]
+  readonly orderIds: readonly string[]
+  readonly orderNumbers: readonly string[]
+}
+
+function namesOf(commands: readonly Command[]): Names {
+  const reservations = new Set<string>()
+  const lineKeys = new Set<string>()
+  const orderIds = new Set<string>()
+  const orderNumbers = new Set<string>()
+  for (const command of commands) {
+    switch (command.kind) {
+      case 'hold':
+        if (command.via === 'api') reservations.add(command.reservation)
+        for (const { lineKey } of command.lines) if (lineKey !== undefined) lineKeys.add(lineKey)
+        break
+      case 'release':
+        reservations.add(command.reservation)
+        break
+      case 'order':
+        if (command.reservation !== undefined) reservations.add(command.reservation)
+        orderIds.add(command.order.orderId)
+        for (const { lineKey } of command.order.lines) if (lineKey !== undefined) lineKeys.add(lineKey)
+        break
+      case 'word':
+        if (command.word.kind === 'order-line') orderNumbers.add(command.word.order)
+        break
+      case 'expire':
+      case 'settle':
+      case 'trust':
+        break
+    }
+  }
+  return {
+    reservations: [...reservations],
+    lineKeys: [...lineKeys],
+    orderIds: [...orderIds],
+    orderNumbers: [...orderNumbers],
+  }
+}
+
+function shellsOf(rows: readonly SkuRow[]) {
+  const states = new Map<Sku, SkuState>()
+  const byId = new Map<number, SkuState>()
+  for (const { id, sku, version, next_demand } of rows) {
+    const state: SkuState = { ...emptyState(skuOf(sku)), version, nextDemand: next_demand, complete: false }
+    states.set(state.sku, state)
+    byId.set(id, state)
+  }
+  return { states, byId }
+}
+
+// Primary keys of figure, sku_shop and inbound_line. Take no lock.
+async function fillShelves(on: Queryable, byId: ReadonlyMap<number, SkuState>): Promise<void> {
+  const ids = [[...byId.keys()]]
+  const figures = await on.query<FigureRow>('select * from figure where sku_id = any($1)', ids)
+  for (const row of figures.rows) {
+    const state = byId.get(row.sku_id)
+    state?.shelves.set(warehouseOf(row.warehouse), shelfOfRow(row))
+    state?.shelfCounts.set(warehouseOf(row.warehouse), countOfRow(row))
+  }
+  const counts = await on.query<SkuShopRow>('select * from sku_shop where sku_id = any($1)', ids)
+  for (const row of counts.rows) byId.get(row.sku_id)?.shopCounts.set(shopOf(row.shop), shopCountOfRow(row))
+  const inbound = await on.query<InboundRow>('select * from inbound_line where sku_id = any($1)', ids)
+  for (const row of inbound.rows) {
+    const line = inboundOfRow(row)
+    byId.get(row.sku_id)?.inbound.set(inboundKey(line), line)
+  }
+}
+
+/** Rows go straight into the map: the counters were loaded with the shelves and already hold them. */
+function fillDemands(byId: ReadonlyMap<number, SkuState>, rows: readonly DemandRow[]): void {
+  for (const row of rows) byId.get(row.sku_id)?.demands.set(row.no, demandOfRow(row))
+}

@@ -1,0 +1,283 @@
+/** How the core's values lie in tables, and back. One place, so that `verify` compares what the lane writes. */
+import type { Demand, Mark, Phase, Proof, Supply } from '../../core/demand.ts'
+import { dayOf, type Instant, type Sku, shopOf, type WarehouseId, warehouseOf } from '../../core/ids.ts'
+import type { Figure, InboundLine, Rise, Shelf, ShelfCount, ShopCount } from '../../core/stock.ts'
+import type { Stamp } from '../../core/word.ts'
+import { timestamp } from './database.ts'
+
+export type SkuRow = { readonly id: number; readonly sku: Sku; readonly version: number; readonly next_demand: number }
+
+/** Drops what is absent: `exactOptionalPropertyTypes` tells absent from undefined, and so does the ledger. */
+type Present<T> = {
+  [Key in keyof T as undefined extends T[Key] ? never : null extends T[Key] ? never : Key]: T[Key]
+} & {
+  [Key in keyof T as undefined extends T[Key] ? Key : null extends T[Key] ? Key : never]?: NonNullable<T[Key]>
+}
+
+/** The object without its null and undefined properties. */
+export function present<T extends object>(value: T): Present<T> {
+  const kept = Object.entries(value).filter(([, item]) => item !== undefined && item !== null)
+  return Object.fromEntries(kept) as Present<T>
+}
+
+const timestampOrNull = (moment: Instant | undefined): string | null =>
+  moment === undefined ? null : timestamp(moment)
+
+// ── demand ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type DemandRow = {
+  readonly sku_id: number
+  readonly no: number
+  readonly shop: string
+  readonly units: number
+  readonly phase: Phase
+  readonly supply: Supply['kind']
+  readonly warehouse: string | null
+  readonly purchase_order: string | null
+  readonly line: string | null
+  readonly contained: boolean
+  readonly proof: Proof | null
+  readonly promised_at: Instant
+  readonly reservation: string | null
+  readonly line_key: string | null
+  readonly deadline_kind: 'watermark' | 'moment' | null
+  readonly deadline_at: Instant | null
+  readonly order_id: string | null
+  readonly order_number: string | null
+  readonly order_line: string | null
+  readonly placed_at: Instant | null
+  readonly known_since: Stamp | null
+  readonly mark: Mark | null
+  readonly unmark: Stamp | null
+  readonly cancel_requested: boolean
+  readonly ended: Demand['end'] | null
+}
+
+/** A demand as a row for `json_populate_recordset`. */
+export function rowOfDemand(skuId: number, demand: Demand): object {
+  const { supply, deadline, orderLine } = demand
+  return {
+    sku_id: skuId,
+    no: demand.no,
+    shop: demand.shop,
+    units: demand.units,
+    phase: demand.phase,
+    supply: supply.kind,
+    warehouse: 'warehouse' in supply ? supply.warehouse : null,
+    purchase_order: supply.kind === 'inbound' ? supply.purchaseOrder : null,
+    line: supply.kind === 'inbound' ? supply.line : null,
+    contained: demand.contained,
+    proof: demand.proof ?? null,
+    promised_at: timestamp(demand.promisedAt),
+    reservation: demand.reservation ?? null,
+    line_key: demand.lineKey ?? null,
+    deadline_kind: deadline?.kind ?? null,
+    deadline_at: deadline ? timestamp(deadline.kind === 'watermark' ? deadline.calledAt : deadline.at) : null,
+    order_id: orderLine?.orderId ?? null,
+    order_number: orderLine?.orderNumber ?? null,
+    order_line: orderLine?.lineId ?? null,
+    placed_at: timestampOrNull(demand.placedAt),
+    known_since: demand.knownSince ?? null,
+    mark: demand.mark ?? null,
+    unmark: demand.unmark ?? null,
+    cancel_requested: demand.cancelRequested ?? false,
+    ended: demand.end ?? null,
+  }
+}
+
+/** The demand of a row; its key order is the one that {@link rowOfDemand}'s twin in the core writes, so values compare. */
+export function demandOfRow(row: DemandRow): Demand {
+  const at = row.deadline_at
+  return {
+    no: row.no,
+    shop: shopOf(row.shop),
+    units: row.units,
+    phase: row.phase,
+    supply: supplyOf(row),
+    contained: row.contained,
+    promisedAt: row.promised_at,
+    ...present({ proof: row.proof, reservation: row.reservation, lineKey: row.line_key, placedAt: row.placed_at }),
+    ...(row.deadline_kind && at !== null
+      ? {
+          deadline:
+            row.deadline_kind === 'moment'
+              ? { kind: 'moment' as const, at }
+              : { kind: 'watermark' as const, calledAt: at },
+        }
+      : {}),
+    ...(row.order_id !== null
+      ? { orderLine: { orderId: row.order_id, orderNumber: row.order_number ?? '', lineId: row.order_line ?? '' } }
+      : {}),
+    ...present({ knownSince: row.known_since, mark: row.mark, unmark: row.unmark, end: row.ended }),
+    ...(row.cancel_requested ? { cancelRequested: true } : {}),
+  }
+}
+
+function supplyOf(row: DemandRow): Supply {
+  const warehouse = warehouseOf(row.warehouse ?? '')
+  switch (row.supply) {
+    case 'on-hand':
+      return { kind: 'on-hand', warehouse }
+    case 'inbound':
+      return { kind: 'inbound', warehouse, purchaseOrder: row.purchase_order ?? '', line: row.line ?? '' }
+    case 'shortage':
+    case 'untracked':
+      return { kind: row.supply }
+  }
+}
+
+// ── figure ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type FigureRow = {
+  readonly sku_id: number
+  readonly warehouse: string
+  readonly units: number
+  readonly semantics: 'net' | 'gross'
+  readonly on_hand: number | null
+  readonly blocked: number | null
+  readonly allocated: number | null
+  readonly incoming: number | null
+  readonly backorder_veto: boolean | null
+  readonly epoch: number
+  readonly sequence: number | null
+  readonly as_of: Instant | null
+  readonly received_at: Instant
+  readonly message_id: string
+  readonly disputed: boolean
+  readonly rises: readonly Rise[]
+  readonly movements: Shelf['movements']
+  readonly pegged_units: number
+  readonly contained_units: number
+  readonly charged_units: number
+}
+
+export function rowOfShelf(skuId: number, shelf: Shelf, count: ShelfCount, riseDueAt: Instant | undefined): object {
+  const { figure } = shelf
+  return {
+    sku_id: skuId,
+    warehouse: shelf.warehouse,
+    units: figure.units,
+    semantics: figure.semantics,
+    on_hand: figure.onHand ?? null,
+    blocked: figure.blocked ?? null,
+    allocated: figure.allocated ?? null,
+    incoming: figure.incoming ?? null,
+    backorder_veto: figure.backorderVeto ?? null,
+    epoch: figure.stamp.epoch,
+    sequence: figure.stamp.sequence ?? null,
+    as_of: timestampOrNull(figure.stamp.asOf),
+    received_at: timestamp(figure.receivedAt),
+    message_id: figure.messageId,
+    disputed: shelf.disputed,
+    rises: shelf.rises,
+    rise_due_at: timestampOrNull(riseDueAt),
+    movements: shelf.movements,
+    pegged_units: count.pegged,
+    contained_units: count.contained,
+    charged_units: shelf.chargedUnits,
+  }
+}
+
+export function shelfOfRow(row: FigureRow): Shelf {
+  const figure: Figure = {
+    units: row.units,
+    semantics: row.semantics,
+    stamp: { epoch: row.epoch, ...present({ sequence: row.sequence, asOf: row.as_of }) },
+    receivedAt: row.received_at,
+    messageId: row.message_id,
+    ...present({
+      onHand: row.on_hand,
+      blocked: row.blocked,
+      allocated: row.allocated,
+      incoming: row.incoming,
+      backorderVeto: row.backorder_veto,
+    }),
+  }
+  return {
+    warehouse: warehouseOf(row.warehouse),
+    figure,
+    rises: row.rises,
+    disputed: row.disputed,
+    chargedUnits: row.charged_units,
+    movements: row.movements,
+  }
+}
+
+export const countOfRow = (row: FigureRow): ShelfCount => ({ pegged: row.pegged_units, contained: row.contained_units })
+
+// ── shop counters, inbound lines ────────────────────────────────────────────────────────────────────────────────────
+
+export type SkuShopRow = {
+  readonly sku_id: number
+  readonly shop: string
+  readonly open_units: number
+  readonly shortage_units: number
+  readonly untracked_units: number
+}
+
+export const rowOfShopCount = (skuId: number, shop: string, count: ShopCount): object => ({
+  sku_id: skuId,
+  shop,
+  open_units: count.open,
+  shortage_units: count.shortage,
+  untracked_units: count.untracked,
+})
+
+export const shopCountOfRow = (row: SkuShopRow): ShopCount => ({
+  open: row.open_units,
+  shortage: row.shortage_units,
+  untracked: row.untracked_units,
+})
+
+export type InboundRow = {
+  readonly sku_id: number
+  readonly purchase_order: string
+  readonly line: string
+  readonly warehouse: string
+  readonly supplier: string | null
+  readonly ordered: number
+  readonly received: number
+  readonly blocked: number | null
+  readonly confirmed: boolean
+  readonly eta: string | null
+  readonly cancelled: boolean
+  readonly epoch: number
+  readonly sequence: number | null
+  readonly as_of: Instant | null
+  readonly received_at: Instant
+}
+
+export const rowOfInbound = (skuId: number, line: InboundLine): object => ({
+  sku_id: skuId,
+  purchase_order: line.purchaseOrder,
+  line: line.line,
+  warehouse: line.warehouse,
+  supplier: line.supplier ?? null,
+  ordered: line.ordered,
+  received: line.received,
+  blocked: line.blocked ?? null,
+  confirmed: line.confirmed,
+  eta: line.eta ?? null,
+  cancelled: line.cancelled,
+  epoch: line.stamp.epoch,
+  sequence: line.stamp.sequence ?? null,
+  as_of: timestampOrNull(line.stamp.asOf),
+  received_at: timestamp(line.receivedAt),
+})
+
+export function inboundOfRow(row: InboundRow): InboundLine {
+  const warehouse: WarehouseId = warehouseOf(row.warehouse)
+  return {
+    purchaseOrder: row.purchase_order,
+    line: row.line,
+    warehouse,
+    ordered: row.ordered,
+    received: row.received,
+    confirmed: row.confirmed,
+    cancelled: row.cancelled,
+    stamp: { epoch: row.epoch, ...present({ sequence: row.sequence, asOf: row.as_of }) },
+    receivedAt: row.received_at,
+    ...present({ supplier: row.supplier, blocked: row.blocked }),
+    ...(row.eta === null ? {} : { eta: dayOf(row.eta) }),
+  }
+}
