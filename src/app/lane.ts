@@ -9,6 +9,8 @@ export type Origin = {
   readonly cause: string
   /** HMAC of the cart token: groups the attempts of one basket without telling whose it is. */
   readonly basket?: Uint8Array
+  /** The received message that this word belongs to: it is ticked off in the same transaction, so that it counts once. */
+  readonly receipt?: { readonly inboxId: number; readonly word: number }
 }
 
 /** Bulk waits for checkout, never the other way round. */

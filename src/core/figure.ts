@@ -104,6 +104,8 @@ function takeUnordered(draft: Draft, shelf: Shelf, figure: Figure, confirmed: bo
     adopt(draft, { ...shelf, figure, rises: [] }, shelf.figure)
     return 'in-force'
   }
+  // With no order of its own, the source's messages count as they reached us; one that overtook this one has replaced it.
+  if (figure.receivedAt < shelf.figure.receivedAt) return 'late'
   // A claim of n units also claims every number below n: it disputes higher claims and inherits their age.
   const disputed = shelf.rises.filter((rise) => rise.figure.units >= figure.units)
   const standing = shelf.rises.filter((rise) => rise.figure.units < figure.units)

@@ -21,6 +21,7 @@ import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
 import type { Change, SkuState } from '../../core/stock.ts'
 import { Failure } from '../../errors.ts'
 import { type Database, databaseNow } from './database.ts'
+import { openReceipts } from './inbox-store.ts'
 import { loadForDecision, touchedBefore } from './load.ts'
 import type { SkuRow } from './rows.ts'
 import { save } from './save.ts'
@@ -204,6 +205,10 @@ async function decideIn(client: pg.PoolClient, rules: Configuration, batch: read
   const locked = new Set(rows.map(({ id }) => id))
   if ((await touchedBefore(client, commands)).some((id) => !locked.has(id))) throw new LostRace()
   const loaded = await loadForDecision(client, rows, commands)
+  const receipts = await openReceipts(
+    client,
+    batch.flatMap(({ origin }) => origin.receipt ?? []),
+  )
   const now = await databaseNow(client)
 
   const answers: Answer[] = []
@@ -211,8 +216,14 @@ async function decideIn(client: pg.PoolClient, rules: Configuration, batch: read
   const incidents: (Incident & { sku: Sku })[] = []
   const changes = new Map<Sku, Change[]>()
   for (const { command, origin } of batch) {
+    if (origin.receipt && receipts.isApplied(origin.receipt)) {
+      answers.push({ verdict: 'repeated' })
+      continue
+    }
     const drafts = draftsOf(statesFor(command, loaded.states), rules, now)
-    answers.push(decide(drafts, command))
+    const answer = decide(drafts, command)
+    answers.push(answer)
+    if (origin.receipt && 'verdict' in answer) receipts.tick(origin.receipt, answer.verdict, command)
     for (const [sku, draft] of drafts) {
       incidents.push(...draft.incidents.map((incident) => ({ ...incident, sku })))
       if (draft.changes.length === 0) continue
@@ -235,6 +246,7 @@ async function decideIn(client: pg.PoolClient, rules: Configuration, batch: read
     const granted = command.kind === 'hold' && answer && 'granted' in answer && answer.granted
     return granted ? [{ ...command, ...(origin.basket ? { basket: origin.basket } : {}) }] : []
   })
+  await receipts.save(client)
   await save(client, { loaded, changes, entries, incidents, reservations, now, rules })
   return { answers, changed: [...changes.keys()] }
 }

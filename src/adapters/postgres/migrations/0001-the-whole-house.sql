@@ -242,10 +242,14 @@ create table inbox (
   -- The message as sent; emptied after some days, the hash stays.
   raw text,
   notes text[] not null default '{}',
+  -- How many words the message holds, and which of them the lane has applied: each exactly once, in the lane's transaction.
+  words integer not null constraint inbox_words check (words >= 0),
+  applied integer[] not null default '{}',
+  claimed_until timestamptz,
   state text not null default 'pending' constraint inbox_state check (state in ('pending', 'done', 'parked', 'dead')),
   verdict text,
-  -- For parked words: the order that they wait for.
-  waits_for text[],
+  -- For parked words: the orders that they wait for, because the warehouse was quicker than our order reader.
+  waits_for text[] not null default '{}',
   attempts integer not null default 0,
   constraint inbox_once unique (source, message_id)
 );

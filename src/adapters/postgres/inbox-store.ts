@@ -1,0 +1,298 @@
+/** The inbox: messages received once, durable before they are acknowledged, and their words applied exactly once. */
+import { createHash } from 'node:crypto'
+import type { Inbox } from '../../app/receive.ts'
+import type { Command } from '../../core/decide.ts'
+import type { Instant } from '../../core/ids.ts'
+import { type Database, databaseNow, type Queryable } from './database.ts'
+
+export type NewMessage = {
+  readonly messageId: string
+  readonly contentHash: Buffer
+  readonly raw: string
+  readonly words: number
+  readonly notes: readonly string[]
+}
+
+export type NewDeadLetter = {
+  readonly messageId: string
+  readonly raw: string
+  readonly reason: string
+  readonly field?: string
+  readonly value?: string
+}
+
+/** What became of each message: `conflict` is the same id with other content. */
+export type Filed = { readonly messageId: string; readonly outcome: 'new' | 'repeated' | 'conflict' }
+
+export type PendingMessage = {
+  readonly id: number
+  readonly source: string
+  readonly messageId: string
+  readonly receivedAt: Instant
+  readonly raw: string
+  readonly applied: readonly number[]
+  readonly attempts: number
+}
+
+/** How long a claim lasts: far longer than a batch takes, so that only a dead process loses it. */
+const CLAIM_SECONDS = 30
+/** Words that wait for an order longer than this are dead letters: the order is not ours, or was never placed. */
+export const PARKED_AT_MOST_HOURS = 24
+
+/** Files messages and dead letters of one delivery in one transaction: when this returns, they are on disk. */
+export async function fileDelivery(
+  database: Database,
+  source: string,
+  messages: readonly NewMessage[],
+  deadLetters: readonly NewDeadLetter[],
+): Promise<{ readonly filed: readonly Filed[]; readonly deadLetterIds: readonly number[] }> {
+  return await database.transaction(async (client) => {
+    const filed = await fileMessages(client, source, messages)
+    const conflicts = new Set(filed.flatMap(({ messageId, outcome }) => (outcome === 'conflict' ? [messageId] : [])))
+    const conflicting = messages.filter(({ messageId }) => conflicts.has(messageId))
+    const deadLetterIds = await fileDeadLetters(client, source, [
+      ...deadLetters,
+      ...conflicting.map(({ messageId, raw }) => ({
+        messageId,
+        raw,
+        reason: 'A message with this id was received before, with other content',
+        field: 'id',
+        value: messageId,
+      })),
+    ])
+    return { filed, deadLetterIds }
+  })
+}
+
+async function fileMessages(on: Queryable, source: string, messages: readonly NewMessage[]): Promise<readonly Filed[]> {
+  if (messages.length === 0) return []
+  // Constraint inbox_once decides who was first; rows go in by message id, so that two deliveries cannot wait for each other.
+  const { rows } = await on.query<{ message_id: string }>(
+    `insert into inbox (source, message_id, content_hash, raw, words, notes)
+     select $1, message_id, content_hash, raw, words, coalesce(string_to_array(nullif(notes, ''), E'\\n'), '{}')
+     from unnest($2::text[], $3::bytea[], $4::text[], $5::int[], $6::text[]) as new (message_id, content_hash, raw, words, notes)
+     order by message_id
+     on conflict (source, message_id) do nothing
+     returning message_id`,
+    [
+      source,
+      messages.map(({ messageId }) => messageId),
+      messages.map(({ contentHash }) => contentHash),
+      messages.map(({ raw }) => raw),
+      messages.map(({ words }) => words),
+      messages.map(({ notes }) => notes.join('\n')),
+    ],
+  )
+  const fresh = new Set(rows.map((row) => row.message_id))
+  const known = messages.filter(({ messageId }) => !fresh.has(messageId))
+  const hashes = await hashesOf(
+    on,
+    source,
+    known.map(({ messageId }) => messageId),
+  )
+  return messages.map(({ messageId, contentHash }) => {
+    if (fresh.has(messageId)) return { messageId, outcome: 'new' as const }
+    return {
+      messageId,
+      outcome: hashes.get(messageId)?.equals(contentHash) ? ('repeated' as const) : ('conflict' as const),
+    }
+  })
+}
+
+async function hashesOf(on: Queryable, source: string, ids: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await on.query<{ message_id: string; content_hash: Buffer }>(
+    'select message_id, content_hash from inbox where source = $1 and message_id = any($2)',
+    [source, ids],
+  )
+  return new Map(rows.map((row) => [row.message_id, row.content_hash]))
+}
+
+/** Keeps what cannot be used, whole, with the reason. Returns their ids in order. */
+export async function fileDeadLetters(
+  on: Queryable,
+  source: string,
+  letters: readonly NewDeadLetter[],
+): Promise<readonly number[]> {
+  if (letters.length === 0) return []
+  const { rows } = await on.query<{ id: number }>(
+    `insert into dead_letter (source, message_id, raw, reason, field, value)
+     select $1, message_id, raw, reason, field, value
+     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) as new (message_id, raw, reason, field, value)
+     returning id`,
+    [
+      source,
+      letters.map(({ messageId }) => messageId),
+      // PostgreSQL's text has no NUL: a letter that holds one is kept with the escape in its place.
+      letters.map(({ raw }) => raw.replaceAll('\u0000', '\\u0000')),
+      letters.map(({ reason }) => reason),
+      letters.map(({ field }) => field ?? null),
+      letters.map(({ value }) => value?.replaceAll('\u0000', '\\u0000') ?? null),
+    ],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Claims the oldest pending messages. A claim is only a courtesy between processes: what makes a word count once is the tick
+ * in the lane's transaction.
+ */
+export async function claimPending(on: Queryable, limit: number): Promise<readonly PendingMessage[]> {
+  // Index: inbox_pending_idx. Locks the claimed rows, skipping those of others.
+  const { rows } = await on.query<{
+    id: number
+    source: string
+    message_id: string
+    received_at: Instant
+    raw: string | null
+    applied: number[]
+    attempts: number
+  }>(
+    `update inbox set claimed_until = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
+     where id in (
+       select id
+       from inbox
+       where state = 'pending'
+         and (claimed_until is null or claimed_until < clock_timestamp())
+       order by id
+       limit $1
+       for update skip locked
+     )
+     returning id, source, message_id, received_at, raw, applied, attempts`,
+    [limit, CLAIM_SECONDS],
+  )
+  return rows
+    .map((row) => ({
+      id: row.id,
+      source: row.source,
+      messageId: row.message_id,
+      receivedAt: row.received_at,
+      raw: row.raw ?? '',
+      applied: row.applied,
+      attempts: row.attempts,
+    }))
+    .sort((a, b) => a.id - b.id)
+}
+
+/** Ends a message that the lane has nothing left of, or that turned out unusable. */
+export const closeMessage = (on: Queryable, id: number, state: 'done' | 'dead', verdict: string) =>
+  on.query(`update inbox set state = $2, verdict = $3, claimed_until = null where id = $1 and state <> 'done'`, [
+    id,
+    state,
+    verdict,
+  ])
+
+/** Makes a message that cannot be applied a dead letter, whole. */
+export const giveUpMessage = (on: Queryable, id: number, reason: string) =>
+  on.query(
+    `with buried as (
+       update inbox set state = 'dead', verdict = 'given-up'
+       where id = $1 and state = 'pending'
+       returning source, message_id, raw
+     )
+     insert into dead_letter (source, message_id, raw, reason)
+     select source, message_id, raw, $2
+     from buried`,
+    [id, reason],
+  )
+
+/** The inbox as the use case sees it. */
+export const inboxOn = (database: Database): Inbox => ({
+  file: (source, messages, deadLetters) =>
+    fileDelivery(
+      database,
+      source,
+      messages.map((message) => ({ ...message, contentHash: createHash('sha256').update(message.raw).digest() })),
+      deadLetters,
+    ),
+  claim: (limit) => claimPending(database.pool, limit),
+  close: (id, state, verdict) => closeMessage(database.pool, id, state, verdict),
+  giveUp: (id, reason) => giveUpMessage(database.pool, id, reason),
+  bury: () => buryParked(database.pool),
+  now: () => databaseNow(database.pool),
+})
+
+/** Wakes words that were waiting for orders. Index: inbox_parked_idx. */
+export const wakeParked = (on: Queryable, orderNumbers: readonly string[]) =>
+  on.query(
+    `update inbox set state = 'pending', waits_for = '{}', claimed_until = null, attempts = 0
+     where state = 'parked'
+       and waits_for && $1::text[]`,
+    [orderNumbers],
+  )
+
+/** Gives up on words whose order never came: they become dead letters, whole. Returns how many. */
+export async function buryParked(on: Queryable): Promise<number> {
+  const { rowCount } = await on.query(
+    `with buried as (
+       update inbox set state = 'dead', verdict = 'unknown-order'
+       where state = 'parked'
+         and received_at < clock_timestamp() - make_interval(hours => $1)
+       returning source, message_id, raw, waits_for
+     )
+     insert into dead_letter (source, message_id, raw, reason, field, value)
+     select source, message_id, raw, 'No shop knows this order', 'order', array_to_string(waits_for, ', ')
+     from buried`,
+    [PARKED_AT_MOST_HOURS],
+  )
+  return rowCount ?? 0
+}
+
+type Receipt = { readonly inboxId: number; readonly word: number }
+
+/** Locks the inbox rows of a batch, by ascending id, and keeps which of their words are applied. */
+export async function openReceipts(on: Queryable, receipts: readonly Receipt[]) {
+  const ids = [...new Set(receipts.map(({ inboxId }) => inboxId))]
+  const applied = new Map<number, Set<number>>()
+  if (ids.length > 0) {
+    const { rows } = await on.query<{ id: number; applied: number[] }>(
+      'select id, applied from inbox where id = any($1) order by id for update',
+      [ids],
+    )
+    for (const row of rows) applied.set(row.id, new Set(row.applied))
+  }
+  const ticked: { id: number; word: number | null; verdict: string; waitsFor: string | null }[] = []
+  return {
+    isApplied: ({ inboxId, word }: Receipt): boolean => applied.get(inboxId)?.has(word) ?? false,
+    /** A word whose order is unknown is not applied: its message waits for that order. */
+    tick({ inboxId, word }: Receipt, verdict: string, command: Command): void {
+      const waits = verdict === 'unknown-order' && command.kind === 'word' && command.word.kind === 'order-line'
+      if (!waits) applied.get(inboxId)?.add(word)
+      ticked.push({
+        id: inboxId,
+        word: waits ? null : word,
+        verdict,
+        waitsFor: waits && command.word.kind === 'order-line' ? command.word.order : null,
+      })
+    },
+    async save(client: Queryable): Promise<void> {
+      if (ticked.length === 0) return
+      await client.query(
+        `update inbox set
+           applied = inbox.applied || ticked.words,
+           verdict = ticked.verdict,
+           waits_for = inbox.waits_for || ticked.waits_for,
+           state = case
+             when cardinality(inbox.applied || ticked.words) >= inbox.words then 'done'
+             when cardinality(inbox.applied || ticked.words) + cardinality(inbox.waits_for || ticked.waits_for) >= inbox.words then 'parked'
+             else inbox.state
+           end
+         from (
+           select id,
+                  coalesce(array_agg(word) filter (where word is not null), '{}') as words,
+                  coalesce(array_agg(waits_for) filter (where waits_for is not null), '{}') as waits_for,
+                  min(verdict) as verdict
+           from unnest($1::bigint[], $2::int[], $3::text[], $4::text[]) as tick (id, word, waits_for, verdict)
+           group by id
+         ) as ticked
+         where inbox.id = ticked.id`,
+        [
+          ticked.map(({ id }) => id),
+          ticked.map(({ word }) => word),
+          ticked.map(({ waitsFor }) => waitsFor),
+          ticked.map(({ verdict }) => verdict),
+        ],
+      )
+    },
+  }
+}
