@@ -3,7 +3,7 @@ import type { Static, TSchema } from 'typebox'
 import type { Validator } from 'typebox/compile'
 import { Failure } from '../../errors.ts'
 import { type TokenStore, tokenSource } from './access-token.ts'
-import { failureOf, failureOfFault, MAX_ANSWER_BYTES, SHOP_TIMEOUT_MS } from './answers.ts'
+import { failureOf, failureOfFault, isDataError, MAX_ANSWER_BYTES, SHOP_TIMEOUT_MS } from './answers.ts'
 import type { HttpAnswer, HttpCall, HttpRequest } from './http-call.ts'
 import { decodeUtf8, parseJson } from './pick.ts'
 
@@ -17,7 +17,7 @@ export type ApiRequest = {
 
 /** Calls to one shop. Every method throws a {@link Failure} where the shop does not play along. */
 export interface AdminApi {
-  /** One answer with status 2xx, 400 or 404; the token is renewed once where it was refused. */
+  /** One answer that took or refused the request (2xx, 400, 404, a refused value); the token is renewed once where it was refused. */
   send(request: ApiRequest): Promise<HttpAnswer>
   /** One answer with status 2xx, read by a schema. */
   read<Schema extends TSchema>(
@@ -68,7 +68,7 @@ export function adminApi(options: AdminApiOptions): AdminApi {
     // Once only: a shop that refuses a fresh token as well has revoked our key, and asking on would shut out others.
     if (answer.status === 401) answer = await once(request, await source.current(token))
     const { status } = answer
-    if ((status >= 200 && status < 300) || status === 400 || status === 404) return answer
+    if ((status >= 200 && status < 300) || status === 400 || status === 404 || isDataError(answer)) return answer
     throw failureOf(options.url, answer)
   }
 

@@ -41,6 +41,16 @@ export function errorsOf(answer: HttpAnswer): readonly ShopError[] {
 /** Whether the shop's database broke off because of a deadlock: Shopware 6.6 answers 400 with MySQL's code. */
 export const isDeadlock = (answer: HttpAnswer): boolean => errorsOf(answer).some((error) => error.code === '1213')
 
+/**
+ * Whether the shop's database refused a value that the shop itself had let pass (out of range, too long, wrong characters, not
+ * to be empty): a 500 that is a refusal, nothing was written, and the same request will fail again.
+ */
+export const isDataError = (answer: HttpAnswer): boolean =>
+  answer.status === 500 && errorsOf(answer).some((error) => DATA_ERRORS.has(error.code))
+
+/** MySQL and MariaDB: not null, out of range, truncated date, wrong characters, too long. */
+const DATA_ERRORS: ReadonlySet<string> = new Set(['1048', '1264', '1292', '1366', '1406'])
+
 /** The failure that an answer outside 2xx means. */
 export function failureOf(url: string, answer: HttpAnswer): Failure {
   const { status } = answer

@@ -5,7 +5,7 @@ import type { ShownProduct, StockWrite, WriteOutcome } from '../../app/ports.ts'
 import { canonicalSku, type Sku } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import type { AdminApi } from './admin-api.ts'
-import { errorsOf, failureOf, isDeadlock, maybeActed, type ShopError } from './answers.ts'
+import { errorsOf, failureOf, isDataError, isDeadlock, maybeActed, type ShopError } from './answers.ts'
 import type { HttpAnswer } from './http-call.ts'
 import { fieldOf, textOf } from './pick.ts'
 
@@ -160,7 +160,7 @@ async function writeBatch(
     if (!isDeadlock(answer) || attempt === DEADLOCK_RETRIES) break
     await pause(DEADLOCK_PAUSE_MS * 2 ** attempt)
   }
-  if (answer.status !== 400 || isDeadlock(answer)) throw failureOf(url, answer)
+  if ((answer.status !== 400 && !isDataError(answer)) || isDeadlock(answer)) throw failureOf(url, answer)
   const errors = errorsOf(answer)
   return { kind: 'refused', reasons: reasonsByRow(errors, batch.length), errors }
 }

@@ -314,6 +314,18 @@ describe('writing', () => {
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(Array(8).fill('refused'))
   })
 
+  test('singles out a row that only the database refuses, with an error of the shop', async () => {
+    const { shop } = scripted(({ body }) =>
+      rowsOf(body).some(({ id }) => id === 'p002')
+        ? { status: 500, body: { errors: [{ code: '1264', detail: 'Out of range value' }] } }
+        : {},
+    )
+    const outcomes = await shop.write(writes(4))
+    expect(outcomes.filter(({ outcome }) => outcome !== 'written')).toEqual([
+      { sku: 'S2', outcome: 'refused', reason: '1264 Out of range value' },
+    ])
+  })
+
   test('is not fooled by a pointer that leads outside the request', async () => {
     const { shop } = scripted(({ body }) => (rowsOf(body).length > 1 ? pointing(9_999) : {}))
     expect((await shop.write(writes(4))).map(({ outcome }) => outcome)).toEqual(Array(4).fill('written'))
