@@ -1,0 +1,65 @@
+/**
+ * Seals the ledger into a chain, in blocks and in feed order, by one sealer at a time: the lane touches no global row.
+ * A seal covers the hash before it and the content hashes of its block; whoever edits, removes, adds or reorders an entry
+ * later breaks it. Only entries below the oldest running transaction are sealed, because a lower one may still commit.
+ */
+import { createHash } from 'node:crypto'
+import type { Database, Queryable } from './database.ts'
+
+/** Entries of one block at most. */
+const BLOCK_ENTRIES = 5_000
+/** Only one process seals at a time; the others find the lock taken and come back later. */
+const SEAL_LOCK = 4_600_002
+
+type Seal = { readonly no: number; readonly last_txid: string; readonly last_seq: number; readonly hash: Buffer }
+type Sealable = { readonly txid: string; readonly seq: number; readonly hash: Buffer }
+
+/** What the first seal continues. */
+export const GENESIS: Buffer = createHash('sha256').update('Holdfast ledger').digest()
+
+/** The hash of a block: its predecessor's hash, then the content hashes in feed order. */
+export function sealHash(before: Buffer, hashes: readonly Buffer[]): Buffer {
+  const hash = createHash('sha256').update(before)
+  for (const each of hashes) hash.update(each)
+  return hash.digest()
+}
+
+/** Seals one block of what is ready. Returns the number of entries; 0 when there is nothing, or another process is at it. */
+export async function sealBlock(database: Database): Promise<number> {
+  return await database.transaction(async (client) => {
+    const lock = await client.query<{ got: boolean }>('select pg_try_advisory_xact_lock($1) as got', [SEAL_LOCK])
+    if (!lock.rows[0]?.got) return 0
+    const last = await lastSeal(client)
+    const { rows } = await client.query<Sealable>(
+      // Index: ledger_entry_feed_idx (txid, seq). Takes no lock.
+      // Not "seq > $2" alone: a lower seq may commit later and would be skipped for ever.
+      `select txid::text as txid, seq, hash
+       from ledger_entry
+       where (txid, seq) > ($1::xid8, $2::bigint)
+         and txid < pg_snapshot_xmin(pg_current_snapshot())
+       order by txid, seq
+       limit $3`,
+      [last?.last_txid ?? '0', last?.last_seq ?? 0, BLOCK_ENTRIES],
+    )
+    const end = rows.at(-1)
+    if (!end) return 0
+    await client.query('insert into seal (no, last_txid, last_seq, entries, hash) values ($1, $2::xid8, $3, $4, $5)', [
+      (last?.no ?? 0) + 1,
+      end.txid,
+      end.seq,
+      rows.length,
+      sealHash(
+        last?.hash ?? GENESIS,
+        rows.map(({ hash }) => hash),
+      ),
+    ])
+    return rows.length
+  })
+}
+
+async function lastSeal(on: Queryable): Promise<Seal | undefined> {
+  const { rows } = await on.query<Seal>(
+    'select no, last_txid::text as last_txid, last_seq, hash from seal order by no desc limit 1',
+  )
+  return rows[0]
+}
