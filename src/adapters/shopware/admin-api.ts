@@ -13,13 +13,15 @@ export type ApiRequest = {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
+  /** Whether making it twice does no harm: reading, and writing absolute values. Never a change of state: two cancellations are two. */
+  readonly repeatable?: boolean
 }
 
 /** Calls to one shop. Every method throws a {@link Failure} where the shop does not play along. */
 export interface AdminApi {
   /** One answer that took or refused the request (2xx, 400, 404, a refused value); the token is renewed once where it was refused. */
   send(request: ApiRequest): Promise<HttpAnswer>
-  /** One answer with status 2xx, read by a schema. */
+  /** One answer with status 2xx, read by a schema. Repeatable: it only reads. */
   read<Schema extends TSchema>(
     request: ApiRequest,
     schema: Validator<Record<string, never>, Schema>,
@@ -54,6 +56,7 @@ export function adminApi(options: AdminApiOptions): AdminApi {
           ...request.headers,
         },
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        repeatable: request.repeatable ?? false,
         timeoutMs: SHOP_TIMEOUT_MS,
         maxBytes: MAX_ANSWER_BYTES,
       })
@@ -75,7 +78,7 @@ export function adminApi(options: AdminApiOptions): AdminApi {
   return {
     send,
     async read(request, schema) {
-      const answer = await send(request)
+      const answer = await send({ ...request, repeatable: true })
       if (answer.status >= 300) throw failureOf(options.url, answer)
       const body = parseJson(decodeUtf8(answer.body) ?? '')
       if (schema.Check(body)) return body

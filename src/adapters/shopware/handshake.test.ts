@@ -45,6 +45,15 @@ const confirmAs = (world: HandshakeWorld, shopId: string, secret: string) => {
   return confirm(world, raw, { 'shopware-shop-signature': signBody(raw, secret) }, NOW)
 }
 
+const appDeleted = (over: object = {}) =>
+  Buffer.from(
+    JSON.stringify({
+      data: { payload: [], event: 'app.deleted' },
+      source: { url: URL_NORD, eventId: 'e1', shopId: 'shop-1', appVersion: '1.0.0', ...over },
+      timestamp: 1795423752,
+    }),
+  )
+
 const install = async (world: HandshakeWorld, shopId: string): Promise<string> => {
   const secret = (await registerAs(world, shopId)).answer.body.secret ?? ''
   expect((await confirmAs(world, shopId, secret)).connected?.shopwareShopId).toBe(shopId)
@@ -85,7 +94,7 @@ describe('the doors of the handshake', () => {
     const store = memoryStore()
     const world = worldOf(store)
     const secret = await install(world, 'shop-1')
-    const raw = recordedBytes('app-deleted')
+    const raw = appDeleted()
     expect(await disconnect(store, 'shop-1', raw, signBody(raw, 'wrong'), NOW)).toBe(false)
     expect(await disconnect(store, 'nobody', raw, signBody(raw, secret), NOW)).toBe(false)
     expect(await disconnect(store, 'shop-1', raw, signBody(raw, secret), NOW)).toBe(true)

@@ -78,6 +78,36 @@ describe('a call to a shop', () => {
     expect(await faultOf(inside(get(url)))).toMatchObject({ kind: 'broken', maybeActed: true })
   })
 
+  test('that is cut off inside its body may have been acted on', async () => {
+    const url = await serve((request, response) => {
+      response.writeHead(200, { 'content-length': '10' })
+      response.write('12345', () => request.socket.destroy())
+    })
+    expect(await faultOf(inside(get(url, { repeatable: true })))).toMatchObject({ kind: 'broken', maybeActed: true })
+  })
+
+  test.each([
+    [true, 'is made again'],
+    [false, 'is not made again'],
+  ])('that meets a connection which the shop is closing, repeatable %s, %s', async (repeatable) => {
+    const seen = new WeakSet<object>()
+    let asked = 0
+    const url = await serve((request, response) => {
+      asked++
+      if (seen.has(request.socket)) return void request.socket.destroy()
+      seen.add(request.socket)
+      response.end('ok')
+    })
+    const caller = httpCaller({ allowPrivate: true })
+    await caller(get(url))
+    // The connection goes back to be kept one turn after the answer has ended.
+    await new Promise((resolve) => setImmediate(resolve))
+    const second = caller(get(url, { repeatable }))
+    if (repeatable) expect((await second).body.toString()).toBe('ok')
+    else expect(await faultOf(second)).toMatchObject({ kind: 'broken', maybeActed: true })
+    expect(asked).toBe(repeatable ? 3 : 2)
+  })
+
   test('that nobody takes was not acted on', async () => {
     const free = createTcpServer()
     await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve))

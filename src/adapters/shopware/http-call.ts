@@ -16,6 +16,8 @@ export type HttpRequest = {
   readonly body?: string
   /** From the first byte of ours to the last of theirs. */
   readonly timeoutMs: number
+  /** Whether the request may be made twice: one that met a kept connection which the shop was just closing is sent again. */
+  readonly repeatable?: boolean
   /** The largest answer taken. */
   readonly maxBytes: number
 }
@@ -35,11 +37,18 @@ export class HttpFault extends Error {
   readonly kind: 'unreachable' | 'broken' | 'timeout' | 'too-large' | 'forbidden-address'
   /** Whether the other side may have acted on the request. */
   readonly maybeActed: boolean
-  constructor(kind: HttpFault['kind'], message: string, options: { maybeActed: boolean; cause?: unknown }) {
+  /** Whether a kept connection ended before the first byte of an answer: most likely the shop had closed it already. */
+  readonly staleConnection: boolean
+  constructor(
+    kind: HttpFault['kind'],
+    message: string,
+    options: { maybeActed: boolean; staleConnection?: boolean; cause?: unknown },
+  ) {
     super(message, { cause: options.cause })
     this.name = 'HttpFault'
     this.kind = kind
     this.maybeActed = options.maybeActed
+    this.staleConnection = options.staleConnection ?? false
   }
 }
 
@@ -68,7 +77,10 @@ export function httpCaller(options: { readonly allowPrivate: boolean }): HttpCal
     if (!options.allowPrivate && isIP(host) !== 0 && isPrivateAddress(host)) {
       return Promise.reject(forbidden(host))
     }
-    return callOnce(request, url, agents)
+    return callOnce(request, url, agents).catch((fault: unknown) => {
+      if (!request.repeatable || !(fault instanceof HttpFault) || !fault.staleConnection) throw fault
+      return callOnce(request, url, agents)
+    })
   }
 }
 
@@ -108,7 +120,8 @@ function callOnce(
     outgoing.on('error', (cause: Error) => {
       if (cause instanceof HttpFault) return fail(cause)
       const kind = connected ? 'broken' : 'unreachable'
-      fail(new HttpFault(kind, cause.message, { maybeActed: connected, cause }))
+      const staleConnection = outgoing.reusedSocket
+      fail(new HttpFault(kind, cause.message, { maybeActed: connected, staleConnection, cause }))
     })
     outgoing.on('response', (incoming: IncomingMessage) => {
       const chunks: Buffer[] = []

@@ -171,6 +171,7 @@ const OPERATION = 'stock'
 const syncRequest = (batch: readonly StockWrite[]) => ({
   method: 'POST' as const,
   path: '/api/_action/sync',
+  repeatable: true,
   headers: { 'indexing-behavior': 'use-queue-indexing', 'sw-skip-trigger-flow': '1' },
   body: {
     [OPERATION]: {

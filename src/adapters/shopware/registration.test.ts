@@ -332,7 +332,15 @@ describe('a confirmation', () => {
 })
 
 describe('row 41: an app that was uninstalled', () => {
-  const raw = recordedBytes('app-deleted')
+  const appDeleted = (over: object = {}, event = 'app.deleted') =>
+    Buffer.from(
+      JSON.stringify({
+        data: { payload: [], event },
+        source: { url: `${URL_NORD}/`, eventId: 'e1', shopId: 'shop-1', ...over },
+        timestamp: 1795423752,
+      }),
+    )
+  const raw = appDeleted()
 
   test('loses its credentials and may register again without proof', () => {
     const record = confirmed()
@@ -342,6 +350,16 @@ describe('row 41: an app that was uninstalled', () => {
     expect(decideRegistration(request(), world(gone)).verdict).toBe('accepted')
     // Shopware 6.6 signs the first webhooks of the next installation with the old secret.
     expect(acceptedSecrets(gone, later(NOW, 59_999))).toEqual([record.live.secret])
+  })
+
+  test.each([
+    ['broken JSON', Buffer.from('{"data":{"event":"app.deleted"')],
+    ['another event', appDeleted({}, 'app.deactivated')],
+    ['a copy of the shop under another URL', appDeleted({ url: 'https://staging.example' })],
+    ['another shop', appDeleted({ shopId: 'shop-2' })],
+  ])('stays what it is after %s, however well signed', (_name, doubtful) => {
+    const record = confirmed()
+    expect(uninstalled(record, doubtful, signBody(doubtful, record.live.secret), NOW)).toBeUndefined()
   })
 
   test('is not believed without the secret in force', () => {

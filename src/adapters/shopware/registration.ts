@@ -24,6 +24,7 @@ import {
   signerOf,
   verifySignature,
 } from './signature.ts'
+import { reduceWebhook } from './webhook.ts'
 
 /** How long the secret before the one in force is accepted. */
 export const FORMER_SECRET_MS = 60_000
@@ -267,8 +268,10 @@ export function acceptedSecrets(record: RegistrationRecord | undefined, now: Ins
 }
 
 /**
- * What is left after an authentic `app.deleted`: no credentials, and the way open for a new registration. Only the secret in
- * force deletes; a late message signed with a former one says nothing about the installation that followed it.
+ * What is left after an authentic `app.deleted`: no credentials, and the way open for a new registration.
+ *
+ * Only the secret in force deletes; a late message signed with a former one says nothing about the installation that followed
+ * it. And only the shop under its own URL: a staging copy has the same id and the same secrets.
  *
  * @returns the next record, or `undefined` where nothing follows
  */
@@ -279,12 +282,24 @@ export function uninstalled(
   now: Instant,
 ): RegistrationRecord | undefined {
   if (record.live === undefined || !verifySignature(raw, signature, [record.live.secret])) return undefined
+  const webhook = reduceWebhook(raw)
+  if ('unreadable' in webhook || webhook.event !== 'app.deleted') return undefined
+  if (webhook.shopwareShopId !== record.shopwareShopId || !isFromItsUrl(record, webhook.sourceUrl)) return undefined
   const { live, pending: _pending, reopenedUntil: _reopened, ...rest } = record
   return {
     ...rest,
     revision: record.revision + 1,
     former: { secret: live.secret, until: after(now, FORMER_SECRET_MS) },
   }
+}
+
+/**
+ * Whether a message's `source.url` is the URL under which the shop registered. Another one is a copy of the shop, on staging say:
+ * it is answered, has no effect, and is an incident.
+ */
+export function isFromItsUrl(record: RegistrationRecord, sourceUrl: string): boolean {
+  const checked = checkShopUrl(sourceUrl, { allowPrivate: true })
+  return 'url' in checked && checked.url === record.live?.url
 }
 
 /**
