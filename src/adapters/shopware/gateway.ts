@@ -12,7 +12,10 @@ import { APP_SIGNATURE, type HeaderValue, signBody } from './signature.ts'
 export type GatewayLine = {
   /** The cart's id of the line; in the storefront it is the product's id and comes again with the next order. */
   readonly lineId: string
-  /** The stamp of our cart script, fresh for each order line; missing where the script did not run. */
+  /**
+   * The stamp of our cart script, fresh for each order line; missing where the script did not run. A client of the Store API may
+   * set it itself, and may give its line another product afterwards: it tells which line this is, and proves nothing.
+   */
   readonly lineKey?: string
   readonly productId: string
   readonly sku: Sku

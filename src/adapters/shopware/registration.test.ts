@@ -31,6 +31,7 @@ type Said = {
   appSecret?: string
   provenBy?: string | undefined
   extra?: string
+  version?: string
 }
 
 const request = (said: Said = {}) => {
@@ -38,6 +39,7 @@ const request = (said: Said = {}) => {
   const rawQuery = `shop-id=${shopId}&shop-url=${shopUrl}&timestamp=${Math.floor(at / 1_000)}${extra}`
   const read = readRegistration(rawQuery, {
     'shopware-app-signature': signBody(rawQuery, appSecret),
+    ...(said.version === undefined ? {} : { 'sw-version': said.version }),
     ...(provenBy === undefined ? {} : { 'shopware-shop-signature': signBody(rawQuery, provenBy) }),
   })
   if ('problem' in read) throw new Error(read.problem)
@@ -142,6 +144,28 @@ describe('a first registration', () => {
       ['URL_UNKNOWN', 403],
       ['URL_REFUSED', 400],
     ])
+  })
+
+  test.each([
+    ['6.6.7.0', 'accepted'],
+    ['6.6.7.1', 'accepted'],
+    ['6.6.10.2', 'accepted'],
+    ['6.7.0.0-RC1', 'accepted'],
+    ['7.0.0.0', 'accepted'],
+    ['trunk', 'accepted'],
+    [undefined, 'accepted'],
+    ['6.6.6.9', 'refused'],
+    ['6.5.8.12', 'refused'],
+    ['5.9.9.9', 'refused'],
+  ])('of the version %s is %s, for the order call must be marked', (version, verdict) => {
+    expect(decideRegistration(request(version === undefined ? {} : { version }), world())).toMatchObject({ verdict })
+  })
+
+  test('row 37: a name in punycode is a shop only if it is configured', () => {
+    const shopUrl = 'https://xn--mller-kva.example'
+    expect(decideRegistration(request({ shopUrl }), world())).toMatchObject({ kind: 'URL_UNKNOWN' })
+    const known = world(undefined, { shopWithUrl: (url) => (url === shopUrl ? shopOf('nord') : undefined) })
+    expect(decideRegistration(request({ shopUrl }), known).verdict).toBe('accepted')
   })
 
   test('a parameter that we do not know is part of what is signed', () => {

@@ -47,7 +47,13 @@ export type RegistrationRecord = {
   /** Counts the changes: {@link RegistrationStore.save} refuses a value that was made from an older one. */
   readonly revision: number
   /** What is in force; absent before the first confirmation and after the app was uninstalled. */
-  readonly live?: { readonly url: string; readonly secret: string; readonly credentials: ShopCredentials }
+  readonly live?: {
+    readonly url: string
+    readonly secret: string
+    readonly credentials: ShopCredentials
+    /** The shop's version when it registered. */
+    readonly version?: string
+  }
   /** The secret before, still accepted until then. */
   readonly former?: { readonly secret: string; readonly until: Instant }
   /** A registration that waits for its confirmation; the newest replaces an older one. */
@@ -56,6 +62,7 @@ export type RegistrationRecord = {
     readonly urlAsReceived: string
     readonly secret: string
     readonly until: Instant
+    readonly version?: string
     /** The secret that the confirmation must prove too, because the registration did. */
     readonly provedBy?: string
   }
@@ -79,6 +86,8 @@ export type RegistrationRequest = {
   /** Exactly as received: the proof is made over this text. */
   readonly shopUrl: string
   readonly sentAt: number | undefined
+  /** Header `sw-version`, such as `6.6.7.1`. */
+  readonly version: string | undefined
   readonly appSignature: HeaderValue
   readonly shopSignature: HeaderValue
 }
@@ -95,6 +104,7 @@ export type HandshakeRefusal =
   | 'URL_UNKNOWN'
   | 'PROOF_MISSING'
   | 'SHOP_TAKEN'
+  | 'VERSION_TOO_OLD'
 
 /** An answer of the handshake; Shopware shows `error` to the person who installs. */
 export type HandshakeAnswer = { readonly status: number; readonly body: Readonly<Record<string, string>> }
@@ -131,6 +141,7 @@ export function readRegistration(
     shopwareShopId,
     shopUrl,
     sentAt: secondsToMs(once('timestamp')),
+    version: textOf(headers['sw-version']),
     appSignature: headers[APP_SIGNATURE],
     shopSignature: headers[SHOP_SIGNATURE],
   }
@@ -159,6 +170,9 @@ export function decideRegistration(request: RegistrationRequest, world: Registra
   }
   if (!isFresh(request.sentAt, now)) {
     return refuse('STALE', 401, 'The registration is older than five minutes, or a clock is wrong. Install again.')
+  }
+  if (isTooOld(request.version)) {
+    return refuse('VERSION_TOO_OLD', 400, `Holdfast needs Shopware ${OLDEST_VERSION.join('.')} or newer.`)
   }
   const checked = checkShopUrl(request.shopUrl, world.policy)
   if ('problem' in checked) return refuse('URL_REFUSED', 400, `The URL of this shop ${checked.problem}.`)
@@ -189,6 +203,7 @@ export function decideRegistration(request: RegistrationRequest, world: Registra
       urlAsReceived: request.shopUrl,
       secret,
       until: after(now, PENDING_MS),
+      ...(request.version === undefined ? {} : { version: request.version }),
       ...(proof.verdict === 'proved' ? { provedBy: proof.secret } : {}),
     },
   }
@@ -251,7 +266,12 @@ export function decideConfirmation(
   const next: RegistrationRecord = {
     ...rest,
     revision: record.revision + 1,
-    live: { url: pending.url, secret: pending.secret, credentials: { apiKey, secretKey } },
+    live: {
+      url: pending.url,
+      secret: pending.secret,
+      credentials: { apiKey, secretKey },
+      ...(pending.version === undefined ? {} : { version: pending.version }),
+    },
     ...(record.live === undefined
       ? {}
       : { former: { secret: record.live.secret, until: after(now, FORMER_SECRET_MS) } }),
@@ -318,6 +338,19 @@ export function reopen(record: RegistrationRecord, now: Instant): RegistrationRe
 /** A new shop secret: 48 random bytes as 96 hex digits (Shopware wants 64 to 255 characters). */
 export function newShopSecret(): string {
   return randomBytes(48).toString('hex')
+}
+
+/** Before it, Shopware does not tell an order call of the checkout gateway from a page view. */
+const OLDEST_VERSION = [6, 6, 7, 0] as const
+
+/** A version that is missing or unreadable is not held against a shop: a development build may say anything. */
+function isTooOld(version: string | undefined): boolean {
+  const parts = /^(\d+)\.(\d+)\.(\d+)\.(\d+)/
+    .exec(version ?? '')
+    ?.slice(1)
+    .map(Number)
+  const differs = parts?.findIndex((part, place) => part !== OLDEST_VERSION[place]) ?? -1
+  return differs >= 0 && (parts?.[differs] ?? 0) < (OLDEST_VERSION[differs] ?? 0)
 }
 
 /** The signed text of a shop id is short; anything longer is no request of Shopware's. */
