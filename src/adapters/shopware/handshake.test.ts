@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { APP_SECRET, recordedBytes, recordedNames, SHOP_SECRET } from '../../../test/fixtures/recorded.ts'
 import { instantOf, shopOf } from '../../core/ids.ts'
 import { claimedShopIds, confirm, disconnect, type HandshakeWorld, register, senderOf } from './handshake.ts'
-import { type RegistrationRecord, type RegistrationStore, reopen } from './registration.ts'
+import { type RegistrationRecord, type RegistrationStore, reopen } from './registration-record.ts'
 import { signBody } from './signature.ts'
 
 const NOW = instantOf(1_795_423_752_000)

@@ -1,19 +1,15 @@
 /** The doors of the app system, wired to a store: load, decide, keep, answer. Who routes the requests calls these. */
 import type { Instant, ShopId } from '../../core/ids.ts'
+import { decideConfirmation, shopIdOf } from './confirmation.ts'
+import type { HandshakeAnswer, HandshakeRefusal, Headers } from './handshake-decision.ts'
+import { decideRegistration, readRegistration } from './registration.ts'
 import {
   acceptedSecrets,
-  decideConfirmation,
-  decideRegistration,
-  type HandshakeAnswer,
-  type HandshakeRefusal,
-  type Headers,
   type RegistrationRecord,
   type RegistrationStore,
-  readRegistration,
   replaced,
-  shopIdOf,
   uninstalled,
-} from './registration.ts'
+} from './registration-record.ts'
 import { checkShopUrl, type ShopUrlPolicy } from './shop-url.ts'
 import { type HeaderValue, SHOP_SIGNATURE, verifySignature } from './signature.ts'
 

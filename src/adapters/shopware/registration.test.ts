@@ -2,23 +2,24 @@ import { createHmac } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { APP_SECRET, recorded, recordedBytes } from '../../../test/fixtures/recorded.ts'
 import { type Instant, instantOf, after as later, shopOf } from '../../core/ids.ts'
+import { decideConfirmation, shopIdOf } from './confirmation.ts'
+import type { HandshakeDecision } from './handshake-decision.ts'
 import {
-  acceptedSecrets,
-  decideConfirmation,
   decideRegistration,
-  FORMER_SECRET_MS,
-  type HandshakeDecision,
   newShopSecret,
   PENDING_MS,
-  REOPENED_MS,
-  type RegistrationRecord,
   type RegistrationWorld,
   readRegistration,
+} from './registration.ts'
+import {
+  acceptedSecrets,
+  FORMER_SECRET_MS,
+  REOPENED_MS,
+  type RegistrationRecord,
   reopen,
   replaced,
-  shopIdOf,
   uninstalled,
-} from './registration.ts'
+} from './registration-record.ts'
 import { signBody } from './signature.ts'
 
 const NOW = instantOf(1_795_423_752_000)
@@ -246,6 +247,14 @@ describe('a confirmed shop that registers again', () => {
     expect(accepted(confirm(again, again.pending?.secret, { previous: lost.pending?.secret ?? '' })).live?.secret).toBe(
       again.pending?.secret,
     )
+  })
+
+  test('a pending secret that was given without proof proves nothing once the hour is over', () => {
+    const opened = reopen(confirmed(), NOW)
+    const pending = accepted(decideRegistration(request(), world(opened)))
+    const late = later(NOW, REOPENED_MS)
+    const again = request({ provenBy: pending.pending?.secret, at: late })
+    expect(decideRegistration(again, world(pending, { now: late }))).toMatchObject({ kind: 'PROOF_MISSING' })
   })
 
   test('under another Shopware shop id is refused while the first one is in force', () => {

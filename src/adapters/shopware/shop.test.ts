@@ -4,8 +4,8 @@ import { instantOf, skuOf } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import { memoryTokenStore, REFUSED_PAUSE_MS, type TokenStore } from './access-token.ts'
 import { type HttpAnswer, type HttpCall, HttpFault, type HttpRequest } from './http-call.ts'
-import { DEADLOCK_RETRIES } from './products.ts'
 import { connectShop, type ShopwareShop } from './shop.ts'
+import { DEADLOCK_RETRIES } from './stock-write.ts'
 
 type Reply = { status?: number; body?: unknown; raw?: string; headers?: Record<string, string> }
 

@@ -7,7 +7,8 @@ import type { TokenStore } from './access-token.ts'
 import { adminApi } from './admin-api.ts'
 import { type HttpCall, httpCaller } from './http-call.ts'
 import { changedSince, MAX_ORDER_IDS, numberAbove, readOrders, stillOpen } from './orders.ts'
-import { MAX_SHOWN, MAX_WRITE_ROWS, readShown, type ShopwareProduct, writeStock } from './products.ts'
+import { MAX_SHOWN, readShown, type ShopwareProduct } from './products.ts'
+import { MAX_WRITE_ROWS, writeStock } from './stock-write.ts'
 
 /** What it takes to connect. */
 export type ShopConnection = {
