@@ -3,8 +3,8 @@
  * is checked where the connection is made, so that a name which leads elsewhere later leads nowhere.
  */
 import { lookup } from 'node:dns'
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { Agent as HttpConnections, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent as HttpsConnections, request as httpsRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { isPrivateAddress } from './private-address.ts'
 
@@ -63,13 +63,13 @@ const IDLE_MS = 4_000
  * @param options.allowPrivate whether loopback and private addresses may be called
  */
 export function httpCaller(options: { readonly allowPrivate: boolean }): HttpCall {
-  const agentOptions = {
+  const connectionOptions = {
     keepAlive: true,
     maxSockets: MAX_SOCKETS,
     timeout: IDLE_MS,
     lookup: guardedLookup(options.allowPrivate),
   }
-  const agents = { http: new HttpAgent(agentOptions), https: new HttpsAgent(agentOptions) }
+  const connections = { http: new HttpConnections(connectionOptions), https: new HttpsConnections(connectionOptions) }
   return (request) => {
     const url = new URL(request.url)
     // A literal address is never looked up, so it is checked here.
@@ -77,9 +77,9 @@ export function httpCaller(options: { readonly allowPrivate: boolean }): HttpCal
     if (!options.allowPrivate && isIP(host) !== 0 && isPrivateAddress(host)) {
       return Promise.reject(forbidden(host))
     }
-    return callOnce(request, url, agents).catch((fault: unknown) => {
+    return callOnce(request, url, connections).catch((fault: unknown) => {
       if (!request.repeatable || !(fault instanceof HttpFault) || !fault.staleConnection) throw fault
-      return callOnce(request, url, agents)
+      return callOnce(request, url, connections)
     })
   }
 }
@@ -90,7 +90,7 @@ const forbidden = (host: string): HttpFault =>
 function callOnce(
   request: HttpRequest,
   url: URL,
-  agents: { readonly http: HttpAgent; readonly https: HttpsAgent },
+  connections: { readonly http: HttpConnections; readonly https: HttpsConnections },
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     let connected = false
@@ -103,8 +103,8 @@ function callOnce(
     const common = { method: request.method, headers }
     const outgoing =
       url.protocol === 'https:'
-        ? httpsRequest(url, { ...common, agent: agents.https })
-        : httpRequest(url, { ...common, agent: agents.http })
+        ? httpsRequest(url, { ...common, agent: connections.https })
+        : httpRequest(url, { ...common, agent: connections.http })
     const timer = setTimeout(() => {
       fail(new HttpFault('timeout', `no whole answer within ${request.timeoutMs} ms`, { maybeActed: connected }))
     }, request.timeoutMs)
