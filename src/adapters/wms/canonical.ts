@@ -1,0 +1,195 @@
+/** Holdfast's own message: every word that a warehouse can say, one `type` each. Told field by field in `docs/messages.md`. */
+import { type ShopId, shopOf } from '../../core/ids.ts'
+import type { FigureWord, MovementWord, OpenOrder, OrderLineWord, Stamp, Word } from '../../core/word.ts'
+import { FieldProblem, Fields, type Problem } from './fields.ts'
+import type { Json } from './json.ts'
+import type { SourceConfig } from './source-config.ts'
+
+export type ReadWords = { readonly words: readonly Word[]; readonly problems: readonly Problem[] }
+
+const ORDER_WORDS = ['acknowledged', 'allocated', 'deallocated', 'picked', 'shipped', 'short', 'cancelled'] as const
+const EACH = ['each', 'piece']
+
+/** Reads one canonical message. Throws a `FieldProblem`; rows of a snapshot fail one by one and leave their neighbours. */
+export function readCanonical(value: Json, source: SourceConfig): ReadWords {
+  const fields = new Fields(value)
+  const type = fields.text('type')
+  const said = ORDER_WORDS.find((word) => type === `order.${word}`)
+  if (said) return clean(orderWords(fields, source, said))
+  switch (type) {
+    case 'stock.level.reported':
+      return clean([figureOf(fields, source, fields.stamp(), warehouseOf(fields, source))])
+    case 'stock.snapshot':
+      return snapshot(fields, source)
+    case 'purchase_order.line':
+      return clean([inboundOf(fields, source)])
+    case 'goods_receipt.posted':
+      return clean([movement(fields, source, 'receipt', fields.units('units'))])
+    case 'return.received':
+      return clean([movement(fields, source, 'return', fields.units('units'))])
+    case 'stock.transfer.departed':
+      return clean([movement(fields, source, 'transfer-out', -fields.units('units'))])
+    case 'stock.transfer.arrived':
+      return clean([movement(fields, source, 'transfer-in', fields.units('units'))])
+    case 'stock.count.completed':
+      return clean([movement(fields, source, 'count', fields.units('counted') - fields.units('expected'))])
+    case 'stock.adjusted':
+      return clean([movement(fields, source, 'adjustment', fields.change('change'))])
+    default:
+      return fields.fail('type', 'is unknown')
+  }
+}
+
+const clean = (words: readonly Word[]): ReadWords => ({ words, problems: [] })
+
+const warehouseOf = (fields: Fields, source: SourceConfig) =>
+  fields.warehouse(source.warehouses, source.defaultWarehouse)
+
+/** Net sources give `net`, or parts that make it; gross ones give `onHand`. A check value that does not fit is refused. */
+function figureOf(fields: Fields, source: SourceConfig, stamp: Stamp, warehouse: FigureWord['warehouse']): FigureWord {
+  refuseOtherUnits(fields)
+  const net = fields.optionalUnits('net')
+  const onHand = fields.optionalUnits('onHand')
+  const blocked = fields.optionalUnits('blocked')
+  const allocated = fields.optionalUnits('allocated')
+  const incoming = fields.optionalUnits('incoming')
+  const backorderAllowed = fields.optionalFlag('backorderAllowed')
+  const fromParts = onHand === undefined ? undefined : onHand - (blocked ?? 0) - (allocated ?? 0)
+  if (source.semantics === 'gross' && onHand === undefined) fields.fail('onHand', 'is missing: this source is gross')
+  if (source.semantics === 'net' && net === undefined && fromParts === undefined)
+    fields.fail('net', 'is missing: this source is net')
+  if (fromParts !== undefined && fromParts < 0)
+    fields.fail('onHand', 'is less than what is blocked and allocated of it')
+  if (
+    source.semantics === 'net' &&
+    net !== undefined &&
+    fromParts !== undefined &&
+    allocated !== undefined &&
+    net !== fromParts
+  ) {
+    fields.fail('net', `does not fit: onHand − blocked − allocated is ${fromParts}`)
+  }
+  return {
+    kind: 'figure',
+    sku: fields.sku(),
+    warehouse,
+    stamp,
+    ...(net === undefined ? {} : { net }),
+    ...(onHand === undefined ? {} : { onHand }),
+    ...(blocked === undefined ? {} : { blocked }),
+    ...(allocated === undefined ? {} : { allocated }),
+    ...(incoming === undefined ? {} : { incoming }),
+    ...(backorderAllowed === undefined ? {} : { backorderAllowed }),
+  }
+}
+
+function refuseOtherUnits(fields: Fields): void {
+  if (fields.has('unit') && !EACH.includes(fields.text('unit'))) fields.fail('unit', `must be ${EACH.join(' or ')}`)
+}
+
+function orderWords(fields: Fields, source: SourceConfig, says: OrderLineWord['says']): readonly OrderLineWord[] {
+  const stamp = fields.stamp()
+  const order = fields.text('order')
+  const shop = shopIn(fields)
+  const warehouse = warehouseOf(fields, source)
+  return fields.rows('lines').map((row) => {
+    const line = row.optionalText('line')
+    const units = row.units('units')
+    if (units === 0) row.fail('units', 'must be 1 or more')
+    return {
+      kind: 'order-line',
+      says,
+      order,
+      sku: row.sku(),
+      units,
+      warehouse,
+      stamp,
+      ...shop,
+      ...(line === undefined ? {} : { line }),
+    }
+  })
+}
+
+function shopIn(fields: Fields): { readonly shop?: ShopId } {
+  const shop = fields.optionalText('shop')
+  return shop === undefined ? {} : { shop: shopOf(shop) }
+}
+
+function movement(fields: Fields, source: SourceConfig, why: MovementWord['why'], change: number): MovementWord {
+  refuseOtherUnits(fields)
+  const purchaseOrder = fields.optionalText('purchaseOrder') ?? fields.optionalText('transfer')
+  const line = fields.optionalText('line')
+  return {
+    kind: 'movement',
+    why,
+    sku: fields.sku(),
+    warehouse: warehouseOf(fields, source),
+    change,
+    stamp: fields.stamp(),
+    ...(purchaseOrder === undefined ? {} : { purchaseOrder }),
+    ...(line === undefined ? {} : { line }),
+  }
+}
+
+function inboundOf(fields: Fields, source: SourceConfig): Word {
+  const supplier = fields.optionalText('supplier')
+  const blocked = fields.optionalUnits('blocked')
+  return {
+    kind: 'inbound',
+    purchaseOrder: fields.text('purchaseOrder'),
+    line: fields.text('line'),
+    sku: fields.sku(),
+    warehouse: warehouseOf(fields, source),
+    ordered: fields.units('ordered'),
+    received: fields.has('received') ? fields.units('received') : 0,
+    confirmed: fields.flag('confirmed', false),
+    cancelled: fields.flag('cancelled', false),
+    stamp: fields.stamp(),
+    ...(supplier === undefined ? {} : { supplier }),
+    ...(blocked === undefined ? {} : { blocked }),
+    ...(fields.has('eta') ? { eta: fields.day('eta') } : {}),
+  }
+}
+
+/** Figures of one warehouse at one moment, and with them the orders that it holds open: proof 2 of L1. */
+function snapshot(fields: Fields, source: SourceConfig): ReadWords {
+  const warehouse = warehouseOf(fields, source)
+  const stamp = fields.stamp()
+  const figures = new Map<string, FigureWord>()
+  const conflicting = new Set<string>()
+  const problems: Problem[] = []
+  for (const { value, path } of fields.rawRows('figures')) {
+    try {
+      const row = new Fields(value, path)
+      const figure = figureOf(row, source, stamp, warehouse)
+      const before = figures.get(figure.sku)
+      if (before && JSON.stringify(before) !== JSON.stringify(figure)) {
+        conflicting.add(figure.sku)
+        row.fail('sku', 'appears twice with different figures')
+      }
+      figures.set(figure.sku, figure)
+    } catch (cause) {
+      if (!(cause instanceof FieldProblem)) throw cause
+      problems.push(cause.problem)
+    }
+  }
+  for (const sku of conflicting) figures.delete(sku)
+  const words: Word[] = [...figures.values()]
+  if (fields.has('openOrders')) {
+    const orders: readonly OpenOrder[] = fields.rows('openOrders').map(openOrder)
+    words.push({ kind: 'open-orders', warehouse, orders, stamp, skus: [...figures.values()].map(({ sku }) => sku) })
+  }
+  return { words, problems }
+}
+
+function openOrder(row: Fields): OpenOrder {
+  const line = row.optionalText('line')
+  return {
+    order: row.text('order'),
+    sku: row.sku(),
+    units: row.units('units'),
+    allocated: row.has('allocated') ? row.units('allocated') : 0,
+    ...shopIn(row),
+    ...(line === undefined ? {} : { line }),
+  }
+}
