@@ -37,6 +37,8 @@ export type WriteOutcome =
  * An association that is missing from an answer is a failure, never an empty list.
  */
 export interface Shop {
+  /** The highest running number of any order, 0 when there is none. */
+  highestNumber(): Promise<number>
   /** Orders with a running number above `number`, in ascending order, one page; empty when there are none. Needs no clock. */
   ordersAfter(number: number): Promise<OrderPage>
   /** Orders of which anything (the order, its lines, payments or deliveries) changed at or after `since` on the shop's clock. */

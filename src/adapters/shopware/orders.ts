@@ -36,6 +36,19 @@ export async function readOrders(api: AdminApi, url: string, criteria: Criteria)
   return { orders, highestNumber: answer.data.reduce((highest, row) => Math.max(highest, row.autoIncrement), 0) }
 }
 
+/** The highest running number that the shop has given out to an order that can be read; 0 when it has none. */
+export async function highestOrderNumber(api: AdminApi): Promise<number> {
+  const answer = await api.read(
+    {
+      method: 'POST',
+      path: '/api/search/order',
+      body: { limit: 1, sort: [{ field: 'autoIncrement', order: 'DESC' }], fields: ['autoIncrement'] },
+    },
+    numberAnswer,
+  )
+  return answer.data[0]?.autoIncrement ?? 0
+}
+
 /** Orders with a running number above `number`. */
 export const numberAbove = (number: number): Filter => ({
   type: 'range',
@@ -106,6 +119,8 @@ const orderRow = Type.Object({
   lineItems: Type.Optional(Type.Union([Type.Array(lineRow), Type.Null()])),
 })
 type OrderRow = Static<typeof orderRow>
+
+const numberAnswer = Compile(Type.Object({ data: Type.Array(Type.Object({ autoIncrement: Type.Integer() })) }))
 
 const searchAnswer = Compile(Type.Object({ data: Type.Array(orderRow) }))
 

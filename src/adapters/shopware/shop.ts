@@ -6,7 +6,7 @@ import { Failure } from '../../errors.ts'
 import type { TokenStore } from './access-token.ts'
 import { adminApi } from './admin-api.ts'
 import { type HttpCall, httpCaller } from './http-call.ts'
-import { changedSince, MAX_ORDER_IDS, numberAbove, readOrders, stillOpen } from './orders.ts'
+import { changedSince, highestOrderNumber, MAX_ORDER_IDS, numberAbove, readOrders, stillOpen } from './orders.ts'
 import { MAX_SHOWN, readShown, type ShopwareProduct } from './products.ts'
 import { MAX_WRITE_ROWS, writeStock } from './stock-write.ts'
 
@@ -48,6 +48,7 @@ export function connectShop(connection: ShopConnection): ShopwareShop {
   const oneAtATime = queue()
 
   return {
+    highestNumber: () => highestOrderNumber(api),
     ordersAfter: (number) => readOrders(api, url, { filter: [numberAbove(number)] }),
     ordersChangedSince: (since, page) => readOrders(api, url, { filter: [changedSince(since)], page }),
     openOrdersAfter: (number) => readOrders(api, url, { filter: [numberAbove(number), stillOpen] }),

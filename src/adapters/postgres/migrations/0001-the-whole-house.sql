@@ -305,19 +305,36 @@ create table shop (
   name text primary key,
   state text not null default 'awaited'
     constraint shop_state check (state in ('awaited', 'registered', 'connected', 'inactive', 'gone', 'retired')),
-  url text,
-  shopware_shop_id text constraint shop_one_shopware unique,
-  registration jsonb,
-  api_key text,
-  secret_key text,
-  access_token text,
-  access_token_expires_at timestamptz,
-  connected_at timestamptz,
+  registered_at timestamptz,
+  -- Its open orders have been read: nothing is published before.
   baseline_at timestamptz,
-  -- Silence (L2): from when we may have missed something, and since when we are back; null in ordinary running.
+  -- Silence (L2): since when we may have missed something, and since when we are back; both null in ordinary running.
   silent_from timestamptz,
   returned_at timestamptz,
   read_since_return boolean not null default true
+);
+
+create table registration (
+  shopware_shop_id text primary key,
+  shop text not null,
+  revision integer not null,
+  live boolean not null,
+  -- The handshake's record with the shop's secrets: readable by the service's role alone.
+  record jsonb not null
+);
+create unique index registration_one_live on registration (shop) where live;
+
+create table access_token (
+  key text primary key,
+  token text not null,
+  expires_at timestamptz not null
+);
+
+create table webhook_seen (
+  shopware_shop_id text not null,
+  event_id text not null,
+  seen_at timestamptz not null default clock_timestamp(),
+  primary key (shopware_shop_id, event_id)
 );
 
 create table watermark (

@@ -1,0 +1,200 @@
+/** What Holdfast remembers of each connected shop: its state, its watermark, its silence, its heartbeats. */
+
+import type { OrderTrail, ShopBook, ShopState } from '../../app/shop-ports.ts'
+import { type Instant, instantOf, type ShopId, shopOf } from '../../core/ids.ts'
+import { type Database, databaseNow, timestamp } from './database.ts'
+
+/** A process that has not been heard of for so long is gone. */
+export const HEARTBEAT_LOST_AFTER_MS = 5_000
+const ORDERS = 'orders'
+
+/** The shop side's memory on PostgreSQL. */
+export function shopBookOn(database: Database): ShopBook {
+  const { pool } = database
+  const setState = (shop: ShopId, state: ShopState) =>
+    pool.query(
+      `insert into shop (name, state) values ($1, $2) on conflict (name) do update set state = excluded.state`,
+      [shop, state],
+    )
+
+  return {
+    now: () => databaseNow(pool),
+
+    /** Every shop that has ever registered, with its watermark. */
+    async all() {
+      const { rows } = await pool.query<{
+        name: string
+        state: ShopState
+        baseline_at: Instant | null
+        silent_from: Instant | null
+        returned_at: Instant | null
+        read_since_return: boolean
+        moment: Instant | null
+      }>(
+        `select shop.name, state, baseline_at, silent_from, returned_at, read_since_return, watermark.moment
+         from shop
+         left join watermark on watermark.owner = shop.name and watermark.reader = $1`,
+        [ORDERS],
+      )
+      return rows.map((row) => ({
+        shop: shopOf(row.name),
+        state: row.state,
+        baselineAt: row.baseline_at ?? undefined,
+        silentFrom: row.silent_from ?? undefined,
+        returnedAt: row.returned_at ?? undefined,
+        readSinceReturn: row.read_since_return,
+        watermark: row.moment ?? undefined,
+      }))
+    },
+
+    setState,
+
+    /** A confirmed registration: the shop waits for its baseline, unless it had one and only came back. */
+    registered: (shop: ShopId) =>
+      pool.query(
+        `insert into shop (name, state, registered_at)
+         values ($1, 'registered', clock_timestamp())
+         on conflict (name) do update set
+           state = case when shop.baseline_at is null then 'registered' else 'connected' end,
+           registered_at = clock_timestamp()`,
+        [shop],
+      ),
+
+    /** The open orders of the shop have been read: from now on it is published. Every known SKU is due. */
+    async connected(shop) {
+      await database.transaction(async (client) => {
+        await client.query(`update shop set state = 'connected', baseline_at = clock_timestamp() where name = $1`, [
+          shop,
+        ])
+        await client.query(
+          `insert into dirty (shop, sku_id)
+           select distinct $1, sku_id
+           from figure
+           order by sku_id
+           on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = clock_timestamp()`,
+          [shop],
+        )
+      })
+    },
+
+    async trail(shop) {
+      const { rows } = await pool.query<{ trail: { known?: OrderTrail['known']; shopClock?: number } }>(
+        'select trail from watermark where owner = $1 and reader = $2',
+        [shop, ORDERS],
+      )
+      const trail = rows[0]?.trail
+      return {
+        known: trail?.known ?? [],
+        shopClock: trail?.shopClock === undefined ? undefined : instantOf(trail.shopClock),
+      }
+    },
+
+    /** Moves the watermark on; it never goes back. `moment` absent: only the trail is kept (baseline). */
+    moveWatermark: (shop, trail, moment) =>
+      pool.query(
+        `insert into watermark (owner, reader, moment, trail)
+         values ($1, $2, $3, $4)
+         on conflict (owner, reader) do update set moment = greatest(watermark.moment, excluded.moment), trail = excluded.trail`,
+        [shop, ORDERS, moment === undefined ? null : timestamp(moment), JSON.stringify(trail)],
+      ),
+
+    // ── silence (L2) ──
+
+    /** Silence begins for one shop; one that lasts already keeps its beginning. */
+    silence: (shop: ShopId, from: Instant) =>
+      pool.query(
+        `update shop set silent_from = least(coalesce(silent_from, $2), $2), returned_at = null, read_since_return = false
+         where name = $1 and state = 'connected'`,
+        [shop, timestamp(from)],
+      ),
+
+    /** We are back: what follows waits for a complete read, then for the watermark. */
+    returned: (shop: ShopId) =>
+      pool.query(
+        `update shop set returned_at = clock_timestamp()
+         where name = $1 and silent_from is not null and returned_at is null`,
+        [shop],
+      ),
+
+    /** A complete read that began at `startedAt` is done. Ends the first stage, and both once the watermark has passed. */
+    readDone: (shop: ShopId, startedAt: Instant) =>
+      pool.query(
+        `update shop set
+           read_since_return = read_since_return or returned_at <= $2,
+           silent_from = case when watermark.moment >= returned_at then null else silent_from end,
+           returned_at = case when watermark.moment >= returned_at then null else returned_at end
+         from watermark
+         where shop.name = $1
+           and watermark.owner = shop.name
+           and watermark.reader = $3
+           and shop.returned_at is not null`,
+        [shop, timestamp(startedAt), ORDERS],
+      ),
+
+    /** The last sign of life of any process that is gone, unless another one has been alive all the time. */
+    async lastHeartbeat(me) {
+      const { rows } = await pool.query<{ last: Instant | null; alive: boolean | null }>(
+        `select max(heartbeat_at) as last,
+                bool_or(heartbeat_at > clock_timestamp() - make_interval(secs => $2)) as alive
+         from process
+         where id <> $1`,
+        [me, HEARTBEAT_LOST_AFTER_MS / 1000],
+      )
+      const [row] = rows
+      return row?.alive || row?.last === null ? undefined : row?.last
+    },
+
+    heartbeat: (me: string) =>
+      pool.query(
+        `insert into process (id) values ($1) on conflict (id) do update set heartbeat_at = clock_timestamp()`,
+        [me],
+      ),
+
+    // ── holds and rises that are due ──
+
+    /** (shop, SKU) pairs whose holds may end now. Index: demand_deadline_idx. */
+    async dueHolds(limit) {
+      const { rows } = await pool.query<{ shop: string; sku: string; moment: Instant | null }>(
+        `select distinct demand.shop, sku.sku, watermark.moment
+         from demand
+         join sku on sku.id = demand.sku_id
+         left join watermark on watermark.owner = demand.shop and watermark.reader = $1
+         where demand.phase = 'held'
+           and demand.ended is null
+           and ((deadline_kind = 'watermark' and deadline_at < watermark.moment)
+             or (deadline_kind = 'moment' and deadline_at <= clock_timestamp()))
+         limit $2`,
+        [ORDERS, limit],
+      )
+      return rows.map((row) => ({ shop: shopOf(row.shop), sku: row.sku, watermark: row.moment ?? undefined }))
+    },
+
+    /** SKUs with a rise of an unordered source that has stood long enough. Index: figure_rise_due_idx. */
+    async dueRises(limit) {
+      const { rows } = await pool.query<{ sku: string }>(
+        `select distinct sku.sku
+         from figure
+         join sku on sku.id = figure.sku_id
+         where rise_due_at <= clock_timestamp()
+         limit $1`,
+        [limit],
+      )
+      return rows.map(({ sku }) => sku)
+    },
+
+    /** Ids of open orders that we count, after one of them in order: the whole set is read again in turn. Index: demand_order_idx. */
+    async openOrderIds(shop, after, limit) {
+      const { rows } = await pool.query<{ order_id: string }>(
+        `select distinct order_id
+         from demand
+         where shop = $1
+           and order_id > $2
+           and ended is null
+         order by order_id
+         limit $3`,
+        [shop, after, limit],
+      )
+      return rows.map((row) => row.order_id)
+    },
+  }
+}

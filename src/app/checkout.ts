@@ -1,0 +1,162 @@
+/**
+ * The answer to a shop that asks before it writes an order. One hold for each order call, decided by the lane within a budget;
+ * when that is over, or while we cannot know what the shop sold without us, the shop's own policy answers (L2).
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Configuration, ShopRules } from '../core/configuration.ts'
+import { type HoldRefusal, unitsBySku } from '../core/hold.ts'
+import type { ShopId, Sku, Units } from '../core/ids.ts'
+import { availabilityOf } from '../core/sellable.ts'
+import type { SkuState } from '../core/stock.ts'
+import type { Lane } from './lane.ts'
+import type { ShopStatus } from './shop-ports.ts'
+
+/** A call reduced to what a decision needs. */
+export type CheckoutCall = {
+  /** Inside order placement, not a page view. */
+  readonly isOrderCall: boolean
+  /** The cart of an order that exists already. */
+  readonly isEditOrder: boolean
+  /** The cart holds an error that stops the order for good: this call can never become one. */
+  readonly cartBlocked: boolean
+  /** HMAC of the cart token. */
+  readonly basket: Uint8Array
+  readonly lines: readonly {
+    readonly sku: Sku
+    readonly units: Units
+    readonly lineKey?: string
+    readonly label?: string
+  }[]
+}
+
+/** What the buyer is told; empty: no objection. */
+export type Objection =
+  | { readonly key: 'NOT_ENOUGH'; readonly leftUnits: Units; readonly label?: string }
+  | { readonly key: 'ORDER_BEING_PLACED' }
+  | { readonly key: 'PREVIOUS_ATTEMPT_OPEN'; readonly seconds: number }
+  | { readonly key: 'UNDECIDED' }
+
+/** How an order call ended; for metrics. */
+export type CheckoutOutcome =
+  | 'granted'
+  | 'refused'
+  | 'undecided-blocked'
+  | 'undecided-allowed'
+  | 'looked'
+  | 'nothing-to-hold'
+
+export type CheckoutPorts = {
+  readonly lane: Lane
+  readonly rules: () => Configuration
+  readonly status: (shop: ShopId) => ShopStatus | undefined
+  /** What the shop last showed, from this process's memory: known even with the database away. */
+  readonly lastShown: (shop: ShopId, sku: Sku) => number | undefined
+  readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
+  /** The shop asked: a silence that waited for this ends its first part. */
+  readonly onOrderCall: (shop: ShopId) => void
+}
+
+/** Shopware goes on by itself after 5 s; we have answered long before. */
+export const ANSWER_WITHIN_MS = 2_500
+/** A page view is only a courtesy: it waits less. */
+const LOOK_WITHIN_MS = 800
+
+export async function answerCheckout(
+  ports: CheckoutPorts,
+  shop: ShopId,
+  call: CheckoutCall,
+): Promise<{ readonly outcome: CheckoutOutcome; readonly objections: readonly Objection[] }> {
+  if (call.isEditOrder || call.cartBlocked || call.lines.length === 0)
+    return { outcome: 'nothing-to-hold', objections: [] }
+  if (!call.isOrderCall) return { outcome: 'looked', objections: await look(ports, shop, call) }
+  ports.onOrderCall(shop)
+  if (mustNotDecide(ports, shop, call)) return undecided(ports, shop, call)
+  const decided = ports.lane
+    .submit(
+      { kind: 'hold', shop, reservation: `call-${randomUUID()}`, via: 'gateway', mode: 'all', lines: call.lines },
+      { actor: `shop:${shop}`, cause: 'checkout', basket: call.basket },
+      'checkout',
+    )
+    .catch(() => undefined)
+  const timer = new AbortController()
+  const answer = await Promise.race([
+    decided,
+    delay(ANSWER_WITHIN_MS, undefined, { signal: timer.signal }).catch(() => undefined),
+  ])
+  timer.abort()
+  // A yes that comes later stays a hold and ends when the watermark has passed it: the order may exist.
+  if (answer === undefined) return undecided(ports, shop, call)
+  if (answer.granted) return { outcome: 'granted', objections: [] }
+  return { outcome: 'refused', objections: objectionsTo(answer.refusal, call) }
+}
+
+/** Not connected yet, or back from a silence and not yet read: what the shop sold meanwhile is unknown. */
+function mustNotDecide(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall): boolean {
+  const status = ports.status(shop)
+  if (status?.state !== 'connected') return true
+  if (isUnread(status)) return true
+  return call.lines.some(({ sku }) => shownByUnread(ports, shop, sku))
+}
+
+/** The first stage of a silence. */
+const isUnread = (status: ShopStatus): boolean => status.silentFrom !== undefined && !status.readSinceReturn
+
+/** Another shop over the same warehouses is unread and last showed units of this SKU: until it is read they count as sold. */
+function shownByUnread(ports: CheckoutPorts, shop: ShopId, sku: Sku): boolean {
+  const mine = ports.rules().shops.get(shop)?.warehouses ?? []
+  return [...ports.rules().shops.values()].some((other) => {
+    const status = ports.status(other.shop)
+    const overlaps = other.shop !== shop && other.warehouses.some((each) => mine.includes(each))
+    return overlaps && status !== undefined && isUnread(status) && (ports.lastShown(other.shop, sku) ?? 0) > 0
+  })
+}
+
+/** The shop's policy `whenUndecided`: small numbers are blocked, because there the race would be lost. */
+function undecided(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall) {
+  const rules: ShopRules | undefined = ports.rules().shops.get(shop)
+  // A SKU that was never shown by us is none of ours.
+  const small = call.lines.some(
+    ({ sku }) => (ports.lastShown(shop, sku) ?? Number.MAX_SAFE_INTEGER) < (rules?.undecidedBelowUnits ?? 0),
+  )
+  if (rules?.whenUndecided === 'block' && small) {
+    return { outcome: 'undecided-blocked' as const, objections: [{ key: 'UNDECIDED' as const }] }
+  }
+  return { outcome: 'undecided-allowed' as const, objections: [] }
+}
+
+/** A page view: says early what the order call would say, and holds nothing. When it cannot know, it says nothing. */
+async function look(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall): Promise<readonly Objection[]> {
+  const asked = unitsBySku(call.lines)
+  const timer = new AbortController()
+  const patience = delay(LOOK_WITHIN_MS, [], { signal: timer.signal }).catch(() => [])
+  const states = await Promise.race([ports.states([...asked.keys()]).catch(() => []), patience])
+  timer.abort()
+  return states.flatMap((state) => {
+    const { tracked, sellableUnits } = availabilityOf(state, ports.rules(), shop)
+    const keys = new Set(call.lines.flatMap(({ lineKey }) => lineKey ?? []))
+    const his = [...state.demands.values()].reduce(
+      (sum, demand) =>
+        sum + (demand.phase === 'held' && demand.lineKey !== undefined && keys.has(demand.lineKey) ? demand.units : 0),
+      0,
+    )
+    const units = asked.get(state.sku) ?? 0
+    return tracked && units > sellableUnits + his ? [notEnough(call, state.sku, sellableUnits + his)] : []
+  })
+}
+
+function objectionsTo(refusal: HoldRefusal, call: CheckoutCall): readonly Objection[] {
+  switch (refusal.kind) {
+    case 'ORDER_BEING_PLACED':
+      return [{ key: 'ORDER_BEING_PLACED' }]
+    case 'PREVIOUS_ATTEMPT_OPEN':
+      return [{ key: 'PREVIOUS_ATTEMPT_OPEN', seconds: refusal.secondsLeft }]
+    case 'NOT_ENOUGH':
+      return refusal.lines.map(({ sku, sellableUnits }) => notEnough(call, sku, sellableUnits))
+  }
+}
+
+function notEnough(call: CheckoutCall, sku: Sku, leftUnits: Units): Objection {
+  const label = call.lines.find((line) => line.sku === sku)?.label
+  return { key: 'NOT_ENOUGH', leftUnits, ...(label === undefined ? {} : { label }) }
+}

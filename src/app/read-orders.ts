@@ -1,0 +1,196 @@
+/**
+ * Reads a shop's orders: the truth behind every hold (L2, L5). Webhooks only say "look now".
+ *
+ * One pass reads new orders (by running number, going back to the highest one that was known `orderInFlight` ago, because
+ * numbers become readable out of order) and changed ones (a payment, a delivery or an edited line leaves the order's own time of
+ * change alone). When both are complete, the watermark moves to the pass's beginning less `orderInFlight`: up to then every
+ * order of the shop is known. Beside it, every open order that we count is read again in turn: what is gone is gone.
+ */
+import { createHash } from 'node:crypto'
+import type { ShopRules } from '../core/configuration.ts'
+import { after, type Instant } from '../core/ids.ts'
+import type { OrderCommand } from '../core/order.ts'
+import type { ShopOrder } from '../core/shop-order.ts'
+import type { Lane } from './lane.ts'
+import type { Shop } from './ports.ts'
+import type { OrderTrail, ShopBook } from './shop-ports.ts'
+
+export type OrderReaderPorts = {
+  readonly shop: Shop
+  readonly rules: () => ShopRules | undefined
+  readonly book: ShopBook
+  readonly lane: Lane
+  /** Told after orders were recorded: words of the warehouse may wait for them. */
+  readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
+}
+
+/** Pages of one pass; more are left to the next pass, and the watermark stays where it is. */
+const MAX_PAGES = 200
+/** Orders handed to the lane at once. */
+const ORDERS_AT_ONCE = 100
+/** Open orders that are read again in one round. */
+const OPEN_ORDERS_AT_ONCE = 100
+/** Orders whose last content is remembered, so that reading them again costs nothing. */
+const REMEMBERED_ORDERS = 50_000
+/** How far back the baseline looks for orders that were under way while it was read. */
+const BASELINE_OVERLAP = 500
+
+export type OrderReader = {
+  /** Reads the open orders of a shop that has just been connected; nothing is published before it is done. */
+  baseline(): Promise<void>
+  /** One complete pass; moves the watermark. Returns when it began, on the database's clock. */
+  pass(): Promise<Instant>
+  /** Reads some of the open orders again; the whole set comes round. */
+  readOpenAgain(): Promise<void>
+}
+
+export function orderReader(ports: OrderReaderPorts): OrderReader {
+  const { shop, book } = ports
+  const seen = new Map<string, string>()
+  let turn = ''
+  let baselineAt: Instant | undefined
+
+  const rules = (): ShopRules => {
+    const found = ports.rules()
+    if (!found) throw new Error('The shop is not configured any more')
+    return found
+  }
+
+  /** Records what is new about these orders. An order that was read unchanged costs one hash. */
+  async function record(
+    orders: readonly ShopOrder[],
+    options: { baseline?: boolean; skipCompleted?: boolean } = {},
+  ): Promise<void> {
+    const { shop: name, warehouseKnowsOrdersBefore } = rules()
+    const news = orders.filter((order) => {
+      const known = seen.get(order.orderId)
+      return known !== digest(order) && !(options.skipCompleted && known === undefined && order.state === 'completed')
+    })
+    for (let from = 0; from < news.length; from += ORDERS_AT_ONCE) {
+      const slice = news.slice(from, from + ORDERS_AT_ONCE)
+      await Promise.all(
+        slice.map(async (order) => {
+          const warehouseKnows =
+            warehouseKnowsOrdersBefore !== undefined &&
+            order.orderedAt !== undefined &&
+            order.orderedAt < warehouseKnowsOrdersBefore
+          const command: OrderCommand = {
+            kind: 'order',
+            shop: name,
+            order,
+            ...(options.baseline ? { baseline: { warehouseKnows } } : {}),
+          }
+          const isNew = !seen.has(order.orderId)
+          const answer = await ports.lane.submit(command, {
+            actor: `shop:${name}`,
+            cause: `order:${order.orderNumber}`,
+          })
+          const cameThroughCart = order.lines.some(({ lineKey }) => lineKey !== undefined)
+          // It came through a cart and found no hold: the shop sold while we did not answer (L2).
+          if (isNew && !options.baseline && answer.unheldUnits > 0 && cameThroughCart)
+            await book.silence(name, await book.now())
+          remember(order)
+        }),
+      )
+      await ports.onRecorded(slice.map(({ orderNumber }) => orderNumber))
+    }
+  }
+
+  function remember(order: ShopOrder): void {
+    seen.delete(order.orderId)
+    seen.set(order.orderId, digest(order))
+    const [oldest] = seen.keys()
+    if (seen.size > REMEMBERED_ORDERS && oldest !== undefined) seen.delete(oldest)
+  }
+
+  async function readNew(trail: OrderTrail, startedAt: Instant, skipCompleted: boolean): Promise<number> {
+    const { orderInFlightMs } = rules()
+    const settled = trail.known.filter(({ at }) => at <= after(startedAt, -orderInFlightMs)).at(-1) ?? trail.known[0]
+    let from = settled?.number ?? 0
+    let highest = trail.known.at(-1)?.number ?? 0
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const { orders, highestNumber } = await shop.ordersAfter(from)
+      if (highestNumber <= from) return Math.max(highest, highestNumber)
+      await record(orders, { skipCompleted })
+      from = highestNumber
+      highest = Math.max(highest, highestNumber)
+    }
+    throw new Error(`More than ${MAX_PAGES} pages of new orders: the next pass goes on`)
+  }
+
+  async function readChanged(since: Instant): Promise<void> {
+    for (let page = 1; page <= MAX_PAGES; page += 1) {
+      const { orders, highestNumber } = await shop.ordersChangedSince(since, page)
+      await record(orders)
+      if (highestNumber === 0) return
+    }
+    throw new Error(`More than ${MAX_PAGES} pages of changed orders`)
+  }
+
+  return {
+    async baseline() {
+      const { shop: name } = rules()
+      const startedAt = await book.now()
+      const shopClock = await shop.clock()
+      const highest = await shop.highestNumber()
+      let from = 0
+      for (let page = 0; page < MAX_PAGES; page += 1) {
+        const { orders, highestNumber } = await shop.openOrdersAfter(from)
+        if (highestNumber <= from) break
+        await record(orders, { baseline: true })
+        from = highestNumber
+      }
+      const number = Math.max(0, highest - BASELINE_OVERLAP)
+      await book.moveWatermark(name, { known: [{ at: startedAt, number }], shopClock }, undefined)
+      baselineAt = startedAt
+      await book.connected(name)
+    },
+
+    async pass() {
+      const { shop: name, orderInFlightMs } = rules()
+      const startedAt = await book.now()
+      const shopClock = await shop.clock()
+      const trail = await book.trail(name)
+      // Orders that were completed before we were connected are none of ours, even where the overlap shows them.
+      const skipCompleted = baselineAt !== undefined && startedAt < after(baselineAt, 2 * orderInFlightMs)
+      const highest = await readNew(trail, startedAt, skipCompleted)
+      if (trail.shopClock !== undefined) await readChanged(after(trail.shopClock, -orderInFlightMs))
+      const known = [...trail.known, { at: startedAt, number: highest }]
+      const settledAt = known.findLastIndex(({ at }) => at <= after(startedAt, -orderInFlightMs))
+      await book.moveWatermark(
+        name,
+        { known: known.slice(Math.max(0, settledAt)), shopClock },
+        after(startedAt, -orderInFlightMs),
+      )
+      await book.readDone(name, startedAt)
+      return startedAt
+    },
+
+    async readOpenAgain() {
+      const { shop: name } = rules()
+      const ids = await book.openOrderIds(name, turn, OPEN_ORDERS_AT_ONCE)
+      turn = ids.length < OPEN_ORDERS_AT_ONCE ? '' : (ids.at(-1) ?? '')
+      if (ids.length === 0) return
+      const found = await shop.ordersById(ids)
+      await record(found)
+      const present = new Set(found.map(({ orderId }) => orderId))
+      const gone = ids.filter((orderId) => !present.has(orderId) && seen.get(orderId) !== GONE)
+      await Promise.all(gone.map((orderId) => recordGone(orderId)))
+    },
+  }
+
+  /** The shop answered whole and this order was not in it: it was deleted. */
+  async function recordGone(orderId: string): Promise<void> {
+    const { shop: name } = rules()
+    const order: ShopOrder = { orderId, orderNumber: orderId, state: 'deleted', lines: [] }
+    await ports.lane.submit(
+      { kind: 'order', shop: name, order },
+      { actor: `shop:${name}`, cause: `order-gone:${orderId}` },
+    )
+    seen.set(orderId, GONE)
+  }
+}
+
+const GONE = 'gone'
+
+const digest = (order: ShopOrder): string => createHash('sha1').update(JSON.stringify(order)).digest('base64')

@@ -1,0 +1,92 @@
+/** What the shop side keeps between its rounds. Filled by `adapters/postgres/shop-store.ts` and `publication-store.ts`. */
+import type { Instant, ShopId, Sku, Units } from '../core/ids.ts'
+
+export type ShopState = 'awaited' | 'registered' | 'connected' | 'inactive' | 'gone' | 'retired'
+
+/** A shop as the readers, the gateway and the publisher see it. Absent silence: ordinary running. */
+export type ShopStatus = {
+  readonly shop: ShopId
+  readonly state: ShopState
+  readonly baselineAt: Instant | undefined
+  /** Since when we may have missed something (L2). */
+  readonly silentFrom: Instant | undefined
+  /** Since when we are back; absent while an order is known to have passed us by and no call has come since. */
+  readonly returnedAt: Instant | undefined
+  readonly readSinceReturn: boolean
+  readonly watermark: Instant | undefined
+}
+
+/** How far the reader of orders has come. */
+export type OrderTrail = {
+  /** Highest order numbers known at earlier reads, oldest first: a read goes back by `orderInFlight`. */
+  readonly known: readonly { readonly at: Instant; readonly number: number }[]
+  /** The shop's own clock when the last complete read began. */
+  readonly shopClock: Instant | undefined
+}
+
+export interface ShopBook {
+  now(): Promise<Instant>
+  all(): Promise<readonly ShopStatus[]>
+  setState(shop: ShopId, state: ShopState): Promise<unknown>
+  /** A confirmed registration: the shop waits for its baseline, unless it had one and only came back. */
+  registered(shop: ShopId): Promise<unknown>
+  /** The baseline is read: from now on the shop is published, and every known SKU is due. */
+  connected(shop: ShopId): Promise<void>
+  trail(shop: ShopId): Promise<OrderTrail>
+  /** Moves the watermark on; it never goes back. `moment` absent: only the trail is kept. */
+  moveWatermark(shop: ShopId, trail: OrderTrail, moment: Instant | undefined): Promise<unknown>
+  silence(shop: ShopId, from: Instant): Promise<unknown>
+  returned(shop: ShopId): Promise<unknown>
+  /** A complete read that began then is done: ends the first stage of a silence, and both once the watermark has passed. */
+  readDone(shop: ShopId, startedAt: Instant): Promise<unknown>
+  heartbeat(me: string): Promise<unknown>
+  /** The last sign of life of a process that is gone, unless another one is alive. */
+  lastHeartbeat(me: string): Promise<Instant | undefined>
+  dueHolds(
+    limit: number,
+  ): Promise<readonly { readonly shop: ShopId; readonly sku: string; readonly watermark: Instant | undefined }[]>
+  dueRises(limit: number): Promise<readonly string[]>
+  /** Ids of open orders that we count, in order, after one of them. */
+  openOrderIds(shop: ShopId, after: string, limit: number): Promise<readonly string[]>
+}
+
+/** A claimed mark. `renewed` tells at the end whether it was renewed meanwhile. */
+export type DirtyMark = {
+  readonly sku: Sku
+  readonly skuId: number
+  readonly renewed: number
+  readonly attempts: number
+}
+
+/** What became of a claimed mark: nothing more to do, look again at a moment, or tried in vain. */
+export type MarkOutcome = {
+  readonly mark: DirtyMark
+  readonly lookAgainAt: Instant | undefined
+  readonly failed: boolean
+}
+
+/** What was seen, and perhaps written, of one SKU in one shop. */
+export type SeenRow = {
+  readonly skuId: number
+  readonly productId: string | null
+  readonly seenUnits: number | null
+  readonly merchantCloseOut: boolean | null
+  readonly written?: { readonly units: number; readonly version: number; readonly revision: string }
+  readonly quarantined?: string
+}
+
+export interface PublicationBook {
+  claim(shop: ShopId, limit: number): Promise<readonly DirtyMark[]>
+  settle(shop: ShopId, outcomes: readonly MarkOutcome[]): Promise<void>
+  /** Units of the shop's own attempts that it may or may not have subtracted (L6), and when the youngest of their orders was read. */
+  own(
+    shop: ShopId,
+    skuIds: readonly number[],
+    decrementWithinMs: number,
+  ): Promise<ReadonlyMap<number, { readonly units: Units; readonly recentOrderAt: Instant | undefined }>>
+  remember(shop: ShopId, rows: readonly SeenRow[]): Promise<void>
+  markProducts(shop: ShopId, productIds: readonly string[]): Promise<unknown>
+  markAll(shops: readonly ShopId[]): Promise<unknown>
+  markStale(shop: ShopId, olderThanSeconds: number, limit: number): Promise<unknown>
+  lastShown(shop: ShopId): Promise<ReadonlyMap<Sku, number>>
+}

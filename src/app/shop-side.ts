@@ -1,0 +1,235 @@
+/**
+ * The side that faces the shops: for each connected one a reader of orders and a publisher, and over all of them the clock that
+ * ends holds and settles rises, and the heartbeat by which a silence is known (L2).
+ */
+import type { Configuration } from '../core/configuration.ts'
+import { instantOf, type ShopId, type Sku, skuOf } from '../core/ids.ts'
+import type { SkuState } from '../core/stock.ts'
+import type { Lane } from './lane.ts'
+import { type Loop, startLoop } from './loop.ts'
+import type { Shop } from './ports.ts'
+import { publishDue } from './publish.ts'
+import { type OrderReader, orderReader } from './read-orders.ts'
+import type { PublicationBook, ShopBook, ShopStatus } from './shop-ports.ts'
+
+export type ShopSidePorts = {
+  readonly book: ShopBook
+  readonly publications: PublicationBook
+  readonly lane: Lane
+  readonly rules: () => Configuration
+  readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
+  /** The connection of a shop that has registered; `undefined` before that. */
+  readonly connection: (shop: ShopId) => Promise<Shop | undefined>
+  /** Gives one process at a time the care of a shop; `false` when another one has it. */
+  readonly holdsLease: (shop: ShopId) => Promise<boolean>
+  readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
+  readonly onTrouble: (cause: unknown, loop: string) => void
+  /** This process, in the table of heartbeats. */
+  readonly processId: string
+}
+
+export type ShopSide = {
+  /** Something changed: look at what is due. */
+  wakePublishers(): void
+  /** A webhook said that orders changed. */
+  wakeReader(shop: ShopId): void
+  /** Somebody wrote these products in the shop: compare. */
+  lookAtProducts(shop: ShopId, productIds: readonly string[]): Promise<void>
+  status(shop: ShopId): ShopStatus | undefined
+  lastShown(shop: ShopId, sku: Sku): number | undefined
+  /** The shop asked at an order: we are back for it. */
+  onOrderCall(shop: ShopId): void
+  /** A registration was confirmed: its open orders are read next. */
+  onRegistered(shop: ShopId): Promise<void>
+  onGone(shop: ShopId): Promise<void>
+  stop(): Promise<void>
+}
+
+const HEARTBEAT_MS = 1_000
+const READ_EVERY_MS = 1_000
+const OPEN_ORDERS_EVERY_MS = 5_000
+const PUBLISH_EVERY_MS = 500
+const CLOCK_EVERY_MS = 500
+/** Numbers that nobody has looked at for so long are compared, a few at a time. */
+const STALE_AFTER_SECONDS = 300
+const STALE_AT_ONCE = 50
+const DUE_AT_ONCE = 1_000
+
+type Care = {
+  readonly shop: Shop
+  readonly reader: OrderReader
+  readonly loops: readonly Loop[]
+  readonly publisher: Loop
+  readonly orders: Loop
+}
+
+/** Starts the shop side: first it finds out whether it was silent, then it takes care of every connected shop. */
+export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
+  const { book, publications, processId } = ports
+  const statuses = new Map<ShopId, ShopStatus>()
+  const shown = new Map<ShopId, Map<Sku, number>>()
+  const cares = new Map<ShopId, Care>()
+
+  await noticeSilence(ports)
+  await refresh()
+
+  async function refresh(): Promise<void> {
+    for (const status of await book.all()) statuses.set(status.shop, status)
+  }
+
+  /** Takes care of shops that are configured and registered, as far as no other process does. */
+  async function takeCare(): Promise<void> {
+    for (const { shop, kind } of ports.rules().shops.values()) {
+      const status = statuses.get(shop)
+      const wanted = kind === 'shopware' && (status?.state === 'registered' || status?.state === 'connected')
+      if (!wanted || cares.has(shop) || !(await ports.holdsLease(shop))) continue
+      const connection = await ports.connection(shop)
+      if (!connection) continue
+      shown.set(shop, new Map(await publications.lastShown(shop)))
+      cares.set(shop, careFor(shop, connection))
+    }
+  }
+
+  function careFor(shop: ShopId, connection: Shop): Care {
+    const { onTrouble } = ports
+    const reader = orderReader({
+      shop: connection,
+      rules: () => ports.rules().shops.get(shop),
+      book,
+      lane: ports.lane,
+      onRecorded: ports.onRecorded,
+    })
+    const orders = startLoop({
+      name: `orders:${shop}`,
+      everyMs: READ_EVERY_MS,
+      onTrouble,
+      async round() {
+        if (!(await ports.holdsLease(shop))) return false
+        if (statuses.get(shop)?.state === 'registered') await reader.baseline()
+        await reader.pass()
+        await refresh()
+        return false
+      },
+    })
+    const again = startLoop({
+      name: `open-orders:${shop}`,
+      everyMs: OPEN_ORDERS_EVERY_MS,
+      onTrouble,
+      async round() {
+        if (statuses.get(shop)?.state !== 'connected') return false
+        await reader.readOpenAgain()
+        await publications.markStale(shop, STALE_AFTER_SECONDS, STALE_AT_ONCE)
+        return false
+      },
+    })
+    const publisher = startLoop({
+      name: `publish:${shop}`,
+      everyMs: PUBLISH_EVERY_MS,
+      onTrouble,
+      async round() {
+        const status = statuses.get(shop)
+        if (status?.state !== 'connected' || isUnread(status) || !(await ports.holdsLease(shop))) return false
+        const taken = await publishDue(
+          {
+            shop: connection,
+            publications,
+            states: ports.states,
+            rules: ports.rules,
+            now: book.now,
+            onShown: (sku, units) => shown.get(shop)?.set(sku, units),
+          },
+          shop,
+          status.silentFrom === undefined ? 'none' : 'silence',
+        )
+        return taken > 0
+      },
+    })
+    return { shop: connection, reader, loops: [orders, again, publisher], publisher, orders }
+  }
+
+  async function release(shop: ShopId): Promise<void> {
+    const care = cares.get(shop)
+    cares.delete(shop)
+    await Promise.all(care?.loops.map((loop) => loop.stop()) ?? [])
+  }
+
+  const pulse = startLoop({
+    name: 'heartbeat',
+    everyMs: HEARTBEAT_MS,
+    onTrouble: ports.onTrouble,
+    async round() {
+      await book.heartbeat(processId)
+      await refresh()
+      await takeCare()
+      return false
+    },
+  })
+
+  const clock = startLoop({
+    name: 'clock',
+    everyMs: CLOCK_EVERY_MS,
+    onTrouble: ports.onTrouble,
+    round: () => tick(ports),
+  })
+
+  return {
+    wakePublishers: () => {
+      for (const { publisher } of cares.values()) publisher.wake()
+    },
+    wakeReader: (shop) => cares.get(shop)?.orders.wake(),
+    async lookAtProducts(shop, productIds) {
+      await publications.markProducts(shop, productIds)
+      cares.get(shop)?.publisher.wake()
+    },
+    status: (shop) => statuses.get(shop),
+    lastShown: (shop, sku) => shown.get(shop)?.get(sku),
+    onOrderCall(shop) {
+      const status = statuses.get(shop)
+      if (status?.silentFrom === undefined || status.returnedAt !== undefined) return
+      statuses.set(shop, { ...status, returnedAt: instantOf(Date.now()) })
+      book.returned(shop).catch((cause: unknown) => ports.onTrouble(cause, 'silence'))
+    },
+    async onRegistered(shop) {
+      await release(shop)
+      await book.registered(shop)
+      await refresh()
+      pulse.wake()
+    },
+    async onGone(shop) {
+      await release(shop)
+      await book.setState(shop, 'gone')
+      await refresh()
+    },
+    async stop() {
+      await Promise.all([pulse.stop(), clock.stop(), ...[...cares.keys()].map(release)])
+    },
+  }
+}
+
+const isUnread = (status: ShopStatus): boolean => status.silentFrom !== undefined && !status.readSinceReturn
+
+/** L2: from a process's last heartbeat to our start every connected shop may have sold by itself. */
+async function noticeSilence({ book, processId }: ShopSidePorts): Promise<void> {
+  const last = await book.lastHeartbeat(processId)
+  await book.heartbeat(processId)
+  if (last === undefined) return
+  for (const { shop, state } of await book.all()) {
+    if (state !== 'connected') continue
+    await book.silence(shop, last)
+    await book.returned(shop)
+  }
+}
+
+/** Ends holds that the watermark or their own moment has passed, and settles rises that have stood. */
+async function tick({ book, lane }: ShopSidePorts): Promise<boolean> {
+  const origin = { actor: 'clock', cause: 'due' }
+  const holds = await book.dueHolds(DUE_AT_ONCE)
+  const rises = await book.dueRises(DUE_AT_ONCE)
+  await Promise.all([
+    ...holds.map(({ shop, sku, watermark }) =>
+      lane.submit({ kind: 'expire', shop, sku: skuOf(sku), ...(watermark === undefined ? {} : { watermark }) }, origin),
+    ),
+    ...rises.map((sku) => lane.submit({ kind: 'settle', sku: skuOf(sku) }, origin)),
+  ])
+  return holds.length === DUE_AT_ONCE || rises.length === DUE_AT_ONCE
+}
