@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { ShopAdmin } from './shop-admin.ts'
+
+/** Price of a product when a test names none, gross, in the shop's own currency. */
+const DEFAULT_PRICE = 10
+
+export type NewProduct = {
+  readonly sku: string
+  readonly stock: number
+  /** True: sold only while it lasts, so that Shopware itself looks at the stock. */
+  readonly closeOut: boolean
+  readonly price?: number
+}
+export type Product = { readonly productId: string; readonly sku: string; readonly price: number }
+
+/** One look of `watchStock`: milliseconds since the watch began, how long the look took, and the units of each SKU. */
+export type StockSample = {
+  readonly atMs: number
+  readonly tookMs: number
+  readonly stock: ReadonlyMap<string, number>
+}
+
+/** A running watch. `stop` waits for the look under way and gives all samples; a failed look is thrown there. */
+export type StockWatch = { readonly stop: () => Promise<readonly StockSample[]> }
+
+/** Samples that one watch keeps; at 50 ms this is 16 minutes, and after them the watch ends by itself. */
+const MAX_SAMPLES = 20_000
+
+/** What products belong to: one tax rate, the shop's own currency, the category that the sales channel shows. */
+export type ProductGround = {
+  readonly taxId: string
+  readonly currencyId: string
+  readonly salesChannelId: string
+  readonly categoryId: string
+}
+
+const idRows = Compile(Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) }))
+const stockRows = Compile(
+  Type.Object({
+    data: Type.Array(Type.Object({ id: Type.String(), stock: Type.Integer(), productNumber: Type.String() })),
+  }),
+)
+
+/** The products of a test, made, read and deleted through the Admin API. */
+export function productsOf(admin: ShopAdmin, ground: ProductGround) {
+  const known = new Map<string, Product>()
+
+  /** The stock of many SKUs by one search; a SKU that the shop does not have is absent. */
+  const stockOfAll = async (skus: readonly string[]): Promise<Map<string, number>> => {
+    const { data } = await admin.search(
+      'product',
+      {
+        filter: [{ type: 'equalsAny', field: 'productNumber', value: skus }],
+        includes: { product: ['id', 'stock', 'productNumber'] },
+        limit: skus.length,
+      },
+      stockRows,
+    )
+    return new Map(data.map((row) => [row.productNumber, row.stock]))
+  }
+
+  return {
+    stockOfAll,
+
+    /** Makes a product that the sales channel sells, visible everywhere, without variants. */
+    async createProduct(wanted: NewProduct): Promise<Product> {
+      const price = wanted.price ?? DEFAULT_PRICE
+      const product = { productId: newId(), sku: wanted.sku, price }
+      await admin.write(
+        {
+          method: 'POST',
+          path: '/api/product',
+          body: {
+            id: product.productId,
+            productNumber: wanted.sku,
+            name: `Test ${wanted.sku}`,
+            stock: wanted.stock,
+            isCloseout: wanted.closeOut,
+            active: true,
+            taxId: ground.taxId,
+            price: [{ currencyId: ground.currencyId, gross: price, net: price, linked: false }],
+            categories: [{ id: ground.categoryId }],
+            visibilities: [{ salesChannelId: ground.salesChannelId, visibility: 30 }],
+          },
+        },
+        `the new product ${wanted.sku}`,
+      )
+      known.set(wanted.sku, product)
+      return product
+    },
+
+    /** The id of a product, remembered from its making or looked up once; throws when the shop has no such SKU. */
+    async productOf(sku: string): Promise<Product> {
+      const made = known.get(sku)
+      if (made !== undefined) return made
+      const { data } = await admin.search(
+        'product',
+        { filter: [{ type: 'equals', field: 'productNumber', value: sku }], includes: { product: ['id'] }, limit: 1 },
+        idRows,
+      )
+      const row = data[0]
+      if (row === undefined) throw new Error(`NO_SUCH_PRODUCT: the shop has no SKU "${sku}". Create it first.`)
+      const product = { productId: row.id, sku, price: DEFAULT_PRICE }
+      known.set(sku, product)
+      return product
+    },
+
+    async deleteProduct(sku: string): Promise<void> {
+      const { productId } = await this.productOf(sku)
+      known.delete(sku)
+      await admin.write({ method: 'DELETE', path: `/api/product/${productId}` }, `the deletion of ${sku}`)
+    },
+
+    /** Sets the stock as a merchant does in the administration: a foreign write, absolute. */
+    async setStock(sku: string, units: number): Promise<void> {
+      const { productId } = await this.productOf(sku)
+      await admin.write(
+        { method: 'PATCH', path: `/api/product/${productId}`, body: { stock: units } },
+        `the stock of ${sku}`,
+      )
+    },
+
+    /** The units that the shop shows for a SKU now: its `product.stock`, one search. */
+    async stockOf(sku: string): Promise<number> {
+      const units = (await stockOfAll([sku])).get(sku)
+      if (units === undefined) throw new Error(`NO_SUCH_PRODUCT: the shop has no SKU "${sku}". Create it first.`)
+      return units
+    },
+
+    /** Looks at the stock of SKUs again and again, one look under way at a time, begun at most every `everyMs`. */
+    watchStock(skus: readonly string[], everyMs = 50): StockWatch {
+      const samples: StockSample[] = []
+      const stopping = new AbortController()
+      const beganMs = performance.now()
+      const watch = async (): Promise<void> => {
+        while (!stopping.signal.aborted && samples.length < MAX_SAMPLES) {
+          const lookMs = performance.now()
+          const stock = await stockOfAll(skus)
+          const tookMs = performance.now() - lookMs
+          samples.push({ atMs: lookMs - beganMs, tookMs, stock })
+          await pause(everyMs - tookMs, stopping.signal)
+        }
+      }
+      const running = watch()
+      running.catch(() => undefined) // Thrown again by `stop`; without this line a failed look would end the process first.
+      return {
+        async stop() {
+          stopping.abort()
+          await running
+          return samples
+        },
+      }
+    },
+
+    /** Forgets what was remembered of deleted products. */
+    forget: (): void => known.clear(),
+  }
+}
+
+/** A new id in Shopware's form: 32 hexadecimal digits. */
+export function newId(): string {
+  return randomUUID().replaceAll('-', '')
+}
+
+/** Waits between two looks, or less when the watch is stopped; a sampler is paced by the clock, not by a signal. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (ms <= 0 || signal.aborted) return resolve()
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
+}
