@@ -52,9 +52,11 @@ export function openAdmin(environment: ShopEnvironment): ShopAdmin {
     return { value: access_token, untilMs: askedMs + expires_in * 1_000 - TOKEN_MARGIN_MS }
   }
   const freshToken = async (): Promise<string> => {
-    const known = await token?.catch(() => undefined)
+    const seen = token
+    const known = await seen?.catch(() => undefined)
     if (known !== undefined && known.untilMs > Date.now()) return known.value
-    token = fetchToken()
+    // Of many that find it missing or old, the first fetches a new one and the others wait for it.
+    if (token === seen || token === undefined) token = fetchToken()
     return (await token).value
   }
 

@@ -6,7 +6,7 @@ import { emailPrefix } from './shop-orders.ts'
 /** Pages that are cleared of one kind of thing, 500 rows each; more than any test makes. */
 const MAX_PAGES = 20
 
-/** What was deleted. Carts stay: Shopware has no API for those of others, and deletes them itself after some days. */
+/** What was deleted. An unordered cart stays: nobody but its buyer can delete it, and Shopware itself does so after some days. */
 export type Cleared = { readonly orders: number; readonly products: number; readonly customers: number }
 
 const idRows = Compile(Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) }))

@@ -22,7 +22,10 @@ export type StockSample = {
   readonly stock: ReadonlyMap<string, number>
 }
 
-/** A running watch. `stop` waits for the look under way and gives all samples; a failed look is thrown there. */
+/**
+ * A running watch. `stop` waits for the looks under way, takes a last one, and gives all samples in the order in which they began:
+ * the last shows what the stock was after `stop` was called. A failed look is thrown there.
+ */
 export type StockWatch = { readonly stop: () => Promise<readonly StockSample[]> }
 
 /** Samples that one watch keeps; at 50 ms this is 16 minutes, and after them the watch ends by itself. */
@@ -91,7 +94,7 @@ export function productsOf(admin: ShopAdmin, ground: ProductGround) {
       return product
     },
 
-    /** The id of a product, remembered from its making or looked up once; throws when the shop has no such SKU. */
+    /** A product, remembered from its making or looked up once (then with the default price); throws when the shop has no such SKU. */
     async productOf(sku: string): Promise<Product> {
       const made = known.get(sku)
       if (made !== undefined) return made
@@ -129,27 +132,35 @@ export function productsOf(admin: ShopAdmin, ground: ProductGround) {
       return units
     },
 
-    /** Looks at the stock of SKUs again and again, one look under way at a time, begun at most every `everyMs`. */
-    watchStock(skus: readonly string[], everyMs = 50): StockWatch {
+    /**
+     * Looks at the stock of SKUs again and again, begun at most every `everyMs`, with at most `lanes` looks under way. What a look
+     * saw was true at some moment between `atMs` and `atMs + tookMs`. One lane is enough while the shop has a worker to spare;
+     * behind a full queue of buyers several lanes keep the looks close together, and take their place in that queue.
+     */
+    watchStock(skus: readonly string[], everyMs = 50, lanes = 1): StockWatch {
       const samples: StockSample[] = []
       const stopping = new AbortController()
       const beganMs = performance.now()
-      const watch = async (): Promise<void> => {
-        while (!stopping.signal.aborted && samples.length < MAX_SAMPLES) {
-          const lookMs = performance.now()
-          const stock = await stockOfAll(skus)
-          const tookMs = performance.now() - lookMs
-          samples.push({ atMs: lookMs - beganMs, tookMs, stock })
-          await pause(everyMs - tookMs, stopping.signal)
-        }
+      const look = async (): Promise<number> => {
+        const lookMs = performance.now()
+        const stock = await stockOfAll(skus)
+        const tookMs = performance.now() - lookMs
+        samples.push({ atMs: lookMs - beganMs, tookMs, stock })
+        return tookMs
       }
-      const running = watch()
+      const watch = async (lane: number): Promise<void> => {
+        await pause(everyMs * lane, stopping.signal)
+        while (!stopping.signal.aborted && samples.length < MAX_SAMPLES)
+          await pause(everyMs * lanes - (await look()), stopping.signal)
+      }
+      const running = Promise.all(Array.from({ length: lanes }, (_, lane) => watch(lane)))
       running.catch(() => undefined) // Thrown again by `stop`; without this line a failed look would end the process first.
       return {
         async stop() {
           stopping.abort()
           await running
-          return samples
+          await look()
+          return samples.sort((one, other) => one.atMs - other.atMs)
         },
       }
     },
