@@ -163,6 +163,15 @@ describe.skipIf(!hasRealShop(process.env))('the driver of a real shop', () => {
     expect(samples.every((sample) => [9, 10].includes(sample.stock.get(sku) ?? 0))).toBe(true)
   })
 
+  test('a watch that is stopped between two looks takes a last one', async () => {
+    const sku = shop.sku('last-look')
+    await shop.createProduct({ sku, stock: 10, closeOut: true })
+    const watch = shop.watchStock([sku], 3_600_000)
+    await ordered(sku, 1)
+    const samples = await watch.stop()
+    expect([samples.length, samples.at(-1)?.stock.get(sku)]).toEqual([2, 9])
+  })
+
   test.each(CONCURRENCIES)('the bare shop races sixty carts for ten units, %i calls under way', async (concurrency) => {
     const sku = shop.sku(`race-${concurrency}`)
     await shop.createProduct({ sku, stock: RACING_UNITS, closeOut: true })
@@ -202,6 +211,7 @@ describe.skipIf(!hasRealShop(process.env))('the driver of a real shop', () => {
       await other.createOrderByAdminApi({ sku: theirs, units: 1 })
       expect(await other.removeEverythingOf()).toEqual({ orders: 2, products: 1, customers: 1 })
       expect(await other.removeEverythingOf()).toEqual({ orders: 0, products: 0, customers: 0 })
+      await expect(other.removeEverythingOf('')).rejects.toThrow('RUN_MALFORMED')
       expect(await shop.orders({ orderId: kept.orderId })).toHaveLength(1)
       expect(await shop.stockOf(mine)).toBe(2)
     } finally {

@@ -61,8 +61,7 @@ const idRows = Compile(Type.Object({ data: Type.Array(Type.Object({ id: Type.Str
  * @throws Error naming the missing variable, or what the shop refused
  */
 export async function openRealShop(env: NodeJS.ProcessEnv, run = `t${randomBytes(4).toString('hex')}`) {
-  if (!/^[a-z0-9]{3,20}$/.test(run))
-    throw new Error(`RUN_MALFORMED: "${run}" is no run. Use 3 to 20 letters and digits.`)
+  checkRun(run)
   const environment = environmentOf(env)
   const admin = openAdmin(environment)
   const ground = await lookUpGround(admin, environment)
@@ -107,6 +106,7 @@ export async function openRealShop(env: NodeJS.ProcessEnv, run = `t${randomBytes
 
     /** Deletes orders, products and buyers of a run, by default of this one. */
     async removeEverythingOf(which: string = run) {
+      checkRun(which)
       products.forget()
       return clearRun(admin, which)
     },
@@ -116,6 +116,12 @@ export async function openRealShop(env: NodeJS.ProcessEnv, run = `t${randomBytes
       admin.close()
     },
   }
+}
+
+/** What is deleted is found by the run, so that a short or empty one must never pass. */
+function checkRun(run: string): void {
+  if (/^[a-z0-9]{3,20}$/.test(run)) return
+  throw new Error(`RUN_MALFORMED: "${run}" is no run. Use 3 to 20 lower-case letters and digits.`)
 }
 
 /** Everything that the driver looks up once: five small searches. */
