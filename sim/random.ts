@@ -41,5 +41,9 @@ export function seededRandom(seed: number): Random {
   }
 }
 
+/** A seed from a name, so that two neighbours of different names never give out the same ids. */
+export const seedOf = (name: string): number =>
+  [...name].reduce((seed, letter) => (Math.imul(seed, 31) + (letter.codePointAt(0) ?? 0)) >>> 0, 7)
+
 /** Rounds until neighbouring seeds have parted. */
 const WARM_UP_ROUNDS = 15

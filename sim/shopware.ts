@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { serve } from './loopback.ts'
-import { type Random, seededRandom } from './random.ts'
+import { type Random, seededRandom, seedOf } from './random.ts'
 import { adminApi } from './shopware/admin-api.ts'
 import { writtenEntry } from './shopware/bodies.ts'
 import * as checkout from './shopware/checkout.ts'
@@ -27,6 +27,7 @@ export type ShopOptions = {
   }[]
   /** The shop's clock, in ms. */
   readonly clock?: () => number
+  /** Seeded by the name if absent. Two shops that share one are told apart, but their stories depend on each other. */
   readonly random?: Random
   readonly faults?: ShopFaults
   /** How long an access token is good; ten minutes if absent. */
@@ -83,7 +84,7 @@ export interface SimulatedShop {
 
 /** Starts a shop on a free port of the loopback. */
 export async function startSimulatedShop(options: ShopOptions): Promise<SimulatedShop> {
-  const random = options.random ?? seededRandom(1)
+  const random = options.random ?? seededRandom(seedOf(options.name))
   const now = options.clock ?? Date.now
   const faults = options.faults ?? {}
   const gatewayTimeoutMs = options.gatewayTimeoutMs ?? 5_000

@@ -9,7 +9,7 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { call } from './loopback.ts'
 import { type RoadFaults, road } from './network.ts'
-import { type Random, seededRandom } from './random.ts'
+import { type Random, seededRandom, seedOf } from './random.ts'
 import type { JsonObject } from './shopware/json.ts'
 import { type Book, type BookLine, bookOf, emptyBook, lineOf, ownAllocated } from './warehouse/book.ts'
 
@@ -113,7 +113,7 @@ const DELIVERY_TIMEOUT_MS = 10_000
 
 /** Starts a warehouse with empty shelves. */
 export function startSimulatedWarehouse(options: WarehouseOptions): SimulatedWarehouse {
-  const random = options.random ?? seededRandom(2)
+  const random = options.random ?? seededRandom(seedOf(options.name))
   const now = options.clock ?? Date.now
   const pause = options.pause ?? ((ms: number) => delay(ms))
   const faults = options.faults ?? {}

@@ -1,0 +1,106 @@
+/** The demo: two simulated shops over one simulated warehouse, connected to a running Holdfast, told line by line. */
+import { setTimeout as delay } from 'node:timers/promises'
+import colors from 'picocolors'
+import { connector } from './connector.ts'
+import { seededRandom } from './random.ts'
+import type { AppManifest } from './shopware/install.ts'
+import { type SimulatedShop, startSimulatedShop } from './shopware.ts'
+import { play, type Scene } from './story.ts'
+import { type DeliveryAuth, startSimulatedWarehouse } from './warehouse.ts'
+
+/** What the demo asks of Holdfast; the caller knows how. */
+export type DemoHoldfast = {
+  readonly url: string
+  /** Makes the source, its warehouse and the shops known, before anybody speaks. */
+  configure(world: {
+    readonly source: string
+    readonly warehouse: string
+    readonly auth: DeliveryAuth
+    readonly shops: readonly { readonly name: string; readonly url: string }[]
+  }): Promise<void>
+  /** What a shop reads from the app's manifest. */
+  manifest(shop: string): AppManifest
+  /** The quantities of a SKU, each by its own name; `available` is one of them. */
+  stock(sku: string): Promise<Readonly<Record<string, number>>>
+  deadLetters(): Promise<number>
+}
+
+/** What it takes to run the demo. */
+export type DemoOptions = {
+  readonly holdfast: DemoHoldfast
+  /** How the warehouse proves itself; the same secret is handed to `configure`. */
+  readonly auth: DeliveryAuth
+  readonly log: (line: string) => void
+  readonly stop: AbortSignal
+  readonly seed?: number
+}
+
+const SKU = 'LAMP-OAK'
+const SOURCE = 'demo-warehouse'
+const WAREHOUSE = 'MAIN'
+
+/**
+ * Plays the story once, about two minutes, then leaves the shops and the warehouse running until `stop`.
+ *
+ * Throws where a shop cannot be connected; a stopped demo ends quietly.
+ */
+export async function runDemo({ holdfast, auth, log, stop, seed = 1 }: DemoOptions): Promise<void> {
+  const shops: SimulatedShop[] = []
+  const warehouse = startSimulatedWarehouse({
+    name: SOURCE,
+    warehouses: [WAREHOUSE],
+    semantics: 'net',
+    ordered: 'sequence',
+    dialect: 'canonical',
+    deliver: { url: holdfast.url, auth },
+    random: seededRandom(seed),
+  })
+  try {
+    const open = async (name: string) => {
+      const random = seededRandom(seed + 1 + shops.length)
+      const shop = await startSimulatedShop({ name, products: [{ sku: SKU, name: 'Oak lamp', stock: 6 }], random })
+      shops.push(shop)
+      return shop
+    }
+    const first = await open('demo-nord')
+    const second = await open('demo-sued')
+    const named = shops.map(({ name, url }) => ({ name, url }))
+    await holdfast.configure({ source: SOURCE, warehouse: WAREHOUSE, auth, shops: named })
+    for (const shop of shops) {
+      const done = await shop.install(holdfast.manifest(shop.name))
+      if (!done.installed) throw new Error(`${shop.name} could not connect: ${done.refused}`)
+      log(lineOf({ who: shop.name, what: `connected, ${shop.url}`, tone: 'calm' }))
+    }
+    const stage = {
+      warehouse,
+      first,
+      second,
+      connector: connector(shops, warehouse),
+      sku: SKU,
+      stock: () => holdfast.stock(SKU),
+      deadLetters: () => holdfast.deadLetters(),
+      pause: (ms: number) => delay(ms, undefined, { signal: stop }),
+    }
+    for await (const scene of play(stage)) log(lineOf(scene))
+    if (!stop.aborted) await new Promise((done) => stop.addEventListener('abort', done, { once: true }))
+  } catch (cause) {
+    if (!stop.aborted) throw cause
+  } finally {
+    await warehouse.stop()
+    for (const shop of shops) await shop.stop()
+  }
+}
+
+/** One calm line: time, who, numbers, what. */
+export function lineOf(scene: Scene, at = new Date()): string {
+  const numbers = Object.entries(scene.numbers ?? {})
+    .map(([name, units]) => `${colors.dim(name)} ${colors.bold(String(units))}`)
+    .join(colors.dim(' · '))
+  const what = { calm: (text: string) => text, good: colors.green, refused: colors.yellow, odd: colors.magenta }[
+    scene.tone
+  ]
+  const time = colors.dim(at.toISOString().slice(11, 19))
+  return `${time}  ${colors.cyan(scene.who.padEnd(WHO_WIDTH))}  ${what(scene.what)}${numbers === '' ? '' : `  ${numbers}`}`
+}
+
+const WHO_WIDTH = 14

@@ -1,0 +1,142 @@
+/**
+ * What happens in the demo: one warehouse, two shops over one pool, and people who buy, hesitate and leave. The actors act and
+ * tell what they saw; how it looks is `demo.ts`'s business.
+ */
+import type { Connector } from './connector.ts'
+import type { GatewayOutcome } from './shopware/gateway.ts'
+import type { SimulatedShop } from './shopware.ts'
+import type { SimulatedWarehouse } from './warehouse.ts'
+
+/** One thing that happened, with the numbers that belong to it. */
+export type Scene = {
+  readonly who: string
+  readonly what: string
+  readonly tone: 'calm' | 'good' | 'refused' | 'odd'
+  readonly numbers?: Readonly<Record<string, number>>
+}
+
+/** Everybody who plays, and how they look at Holdfast. */
+export type Stage = {
+  readonly warehouse: SimulatedWarehouse
+  readonly first: SimulatedShop
+  readonly second: SimulatedShop
+  readonly connector: Connector
+  readonly sku: string
+  /** The quantities of a SKU, each by its own name; `available` is one of them. */
+  readonly stock: () => Promise<Readonly<Record<string, number>>>
+  /** How many messages wait for a person. */
+  readonly deadLetters: () => Promise<number>
+  /** Waits so many ms, or rejects when the demo is stopped. */
+  readonly pause: (ms: number) => Promise<void>
+}
+
+/** Between two scenes, in ms, so that a person can follow. */
+const BREATH_MS = 2_500
+/** How long the abandoned attempt is waited for, in ms: a shop's orders are certain after a minute. */
+const EXPIRY_PATIENCE_MS = 120_000
+const LOOK_EVERY_MS = 1_000
+
+/** Plays the story once, scene by scene. */
+export async function* play(stage: Stage): AsyncGenerator<Scene> {
+  const { warehouse, first, second, connector, sku, pause } = stage
+  const seen = async (who: string, what: string, tone: Scene['tone']): Promise<Scene> => {
+    await warehouse.settled()
+    await pause(BREATH_MS)
+    return { who, what, tone, numbers: await stage.stock() }
+  }
+
+  warehouse.receive(sku, 6)
+  yield await seen(warehouse.name, `six ${sku} arrive and lie on the shelf`, 'calm')
+
+  const looked = basket(first, sku, 2)
+  const page = await first.viewPage(looked)
+  yield await seen(first.name, `a buyer opens the confirm page with 2: ${heldWord(page)}`, 'calm')
+
+  yield await seen(first.name, `the same buyer orders: ${outcome(await first.order(looked))}`, 'good')
+
+  await abandon(first, sku, 1)
+  const abandoned = (await stage.stock()).available
+  yield await seen(
+    first.name,
+    'another one gets a yes for 1, then the payment breaks off: no order, a hold alone',
+    'odd',
+  )
+
+  connector.step()
+  for (const order of first.orders()) warehouse.allocate(first.name, order.orderNumber)
+  yield await seen(warehouse.name, 'the connector brings the order, and the warehouse binds 2 units to it', 'calm')
+
+  for (const order of first.orders()) warehouse.ship(first.name, order.orderNumber)
+  yield await seen(warehouse.name, 'the parcel leaves: on hand falls, available does not fall again', 'good')
+
+  // Put into the basket while there was some: an empty shelf would not let it in.
+  const waiting = basket(second, sku, 1)
+  yield await seen(second.name, `a buyer takes 3: ${outcome(await second.order(basket(second, sku, 3)))}`, 'good')
+  const late = await second.order(waiting)
+  yield await seen(second.name, `the next one wants 1 more: ${outcome(late)}`, 'refused' in late ? 'refused' : 'odd')
+
+  await second.importOrder([{ sku, units: 2 }])
+  yield await seen(second.name, 'a marketplace writes an order of 2 that nobody could refuse: a shortage', 'odd')
+
+  warehouse.say({ type: 'stock.level.reported', warehouse: 'unheard-of', sku, net: 'many' })
+  await warehouse.settled()
+  yield {
+    who: warehouse.name,
+    what: 'says something that nobody can read: kept as a dead letter, nothing lost',
+    tone: 'odd',
+    numbers: { 'dead letters': await stage.deadLetters() },
+  }
+
+  warehouse.receive(sku, 4)
+  yield await seen(warehouse.name, 'four more come: the waiting order is served first, the rest is for sale', 'good')
+
+  const before = (await stage.stock()).available ?? 0
+  // Bounded: a stopped demo ends the pause, and patience ends the wait.
+  for (let waitedMs = 0; waitedMs < EXPIRY_PATIENCE_MS; waitedMs += LOOK_EVERY_MS) {
+    const numbers = await stage.stock()
+    if ((numbers.available ?? 0) > before) {
+      yield { who: 'Holdfast', what: 'has read every order: the abandoned unit is free again', tone: 'good', numbers }
+      return
+    }
+    await pause(LOOK_EVERY_MS)
+  }
+  yield {
+    who: 'Holdfast',
+    what: 'still keeps the abandoned unit, for the orders are not all read',
+    tone: 'odd',
+    numbers: { available: before, 'when abandoned': abandoned ?? 0 },
+  }
+}
+
+/** A registered buyer with one line. */
+export function basket(shop: SimulatedShop, sku: string, units: number): ReturnType<SimulatedShop['newCart']> {
+  const cart = shop.newCart()
+  shop.addLine(cart, sku, units)
+  shop.register(cart)
+  return cart
+}
+
+/** An order call that gets its yes and then breaks off inside the shop. */
+export async function abandon(shop: SimulatedShop, sku: string, units: number): Promise<void> {
+  const gates = shop.faults.gates
+  shop.faults.gates = { ...gates, beforeCommit: () => Promise.reject(new BrokenOff()) }
+  try {
+    await shop.order(basket(shop, sku, units))
+  } catch (cause) {
+    if (!(cause instanceof BrokenOff)) throw cause
+  } finally {
+    shop.faults.gates = gates ?? {}
+  }
+}
+
+class BrokenOff extends Error {}
+
+const heldWord = (page: GatewayOutcome): string => {
+  if (page.heard !== 'yes') return `nobody answered (${page.heard})`
+  return page.errors.some((error) => error.blockOrder) ? 'refused' : 'held'
+}
+
+function outcome(answer: Awaited<ReturnType<SimulatedShop['order']>>): string {
+  if ('refused' in answer) return `no. “${answer.messages.join(' ')}”`
+  return `order ${answer.order.orderNumber} of ${answer.order.lines.reduce((sum, line) => sum + line.units, 0)}`
+}
