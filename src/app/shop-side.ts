@@ -169,7 +169,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     name: 'clock',
     everyMs: CLOCK_EVERY_MS,
     onTrouble: ports.onTrouble,
-    round: () => tick(ports),
+    round: () => keepTime(ports),
   })
 
   return {
@@ -220,8 +220,8 @@ async function noticeSilence({ book, processId }: ShopSidePorts): Promise<void> 
   }
 }
 
-/** Ends holds that the watermark or their own moment has passed, and settles rises that have stood. */
-async function tick({ book, lane }: ShopSidePorts): Promise<boolean> {
+/** Ends holds that the watermark or their own moment has passed, and settles rises that have stood. Returns whether more is due. */
+export async function keepTime({ book, lane }: Pick<ShopSidePorts, 'book' | 'lane'>): Promise<boolean> {
   const origin = { actor: 'clock', cause: 'due' }
   const holds = await book.dueHolds(DUE_AT_ONCE)
   const rises = await book.dueRises(DUE_AT_ONCE)

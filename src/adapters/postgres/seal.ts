@@ -32,12 +32,13 @@ export async function sealBlock(database: Database): Promise<number> {
     const last = await lastSeal(client)
     const { rows } = await client.query<Sealable>(
       // Index: ledger_entry_feed_idx (txid, seq). Takes no lock.
+      // Ordered by the column, not by the text of the same name: as texts, 1000 comes before 999.
       // Not "seq > $2" alone: a lower seq may commit later and would be skipped for ever.
-      `select txid::text as txid, seq, hash
+      `select ledger_entry.txid::text as txid, seq, hash
        from ledger_entry
        where (txid, seq) > ($1::xid8, $2::bigint)
          and txid < pg_snapshot_xmin(pg_current_snapshot())
-       order by txid, seq
+       order by ledger_entry.txid, seq
        limit $3`,
       [last?.last_txid ?? '0', last?.last_seq ?? 0, BLOCK_ENTRIES],
     )

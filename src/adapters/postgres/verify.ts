@@ -98,7 +98,7 @@ async function entriesAfter(on: Queryable, after: { txid: string; seq: number })
     `select txid::text as txid, seq, at, stream, version, kind, actor, cause, configuration, body, hash
      from ledger_entry
      where (txid, seq) > ($1::xid8, $2::bigint)
-     order by txid, seq
+     order by ledger_entry.txid, seq
      limit $3`,
     [after.txid, after.seq, PAGE],
   )

@@ -1,4 +1,6 @@
 /** How one source is connected: who may speak for it, in which dialect, about which warehouses. */
+import { createHash } from 'node:crypto'
+import type { ConfigurationDocument } from '../../app/configuration-file.ts'
 
 export type SourceAuth =
   | { readonly kind: 'standard-webhooks'; readonly secrets: readonly string[] }
@@ -22,4 +24,40 @@ export type SourceConfig = {
   readonly warehouses: readonly string[]
   /** Flat dialect only: `available_stock` still includes `reserved_stock`. */
   readonly availableIncludesReserved: boolean
+}
+
+/** A source's connection from the configuration; `missing` names the variable whose secret is not there. */
+export function sourceConfigOf(
+  name: string,
+  document: ConfigurationDocument,
+  secret: (name: string) => string | undefined,
+): { readonly source: SourceConfig } | { readonly missing: string } {
+  const rules = document.sources[name]
+  const variable = rules?.auth.secretFrom.env ?? ''
+  const value = secret(variable)
+  if (!rules || value === undefined || value === '') return { missing: variable }
+  // Several secrets, separated by blanks, are accepted while one is exchanged for another.
+  const secrets = value.split(/\s+/).filter((each) => each !== '')
+  return {
+    source: {
+      name,
+      dialect: rules.dialect ?? 'auto',
+      auth: authOf(rules.auth, secrets),
+      semantics: rules.semantics,
+      defaultWarehouse: rules.defaultWarehouse,
+      warehouses: Object.entries(document.warehouses).flatMap(([key, { source }]) => (source === name ? [key] : [])),
+      availableIncludesReserved: rules.availableIncludesReserved ?? false,
+    },
+  }
+}
+
+function authOf(auth: ConfigurationDocument['sources'][string]['auth'], secrets: readonly string[]): SourceAuth {
+  switch (auth.kind) {
+    case 'standard-webhooks':
+      return { kind: 'standard-webhooks', secrets }
+    case 'hmac':
+      return { kind: 'hmac', header: auth.header, encoding: auth.encoding, secrets }
+    case 'bearer':
+      return { kind: 'bearer', tokenHashes: secrets.map((token) => createHash('sha256').update(token).digest()) }
+  }
 }

@@ -1,0 +1,134 @@
+/** What people look at: the ledger, incidents and dead letters, each page by page. */
+import type { Sku } from '../../core/ids.ts'
+import { streamOfSku } from '../../core/ledger.ts'
+import type { Queryable } from './database.ts'
+
+export const MAX_PAGE = 500
+
+export type LedgerRow = {
+  readonly stream: string
+  readonly version: number
+  readonly at: number
+  readonly kind: string
+  readonly actor: string
+  readonly cause: string
+  readonly configuration: number
+  readonly body: unknown
+  readonly hash: string
+  readonly seq: number
+}
+
+/** Entries after a position, oldest first; of one SKU or of all. Index: ledger_entry_one_writer, ledger_entry's identity. */
+export async function ledgerPage(
+  on: Queryable,
+  { sku, after, limit }: { sku: Sku | undefined; after: number; limit: number },
+) {
+  const { rows } = await on.query<LedgerRow>(
+    `select seq, stream, version, at, kind, actor, cause, configuration, body, encode(hash, 'hex') as hash
+     from ledger_entry
+     where ($1::text is null or stream = $1)
+       and case when $1::text is null then seq else version end > $2
+     order by case when $1::text is null then seq else version end
+     limit $3`,
+    [sku === undefined ? null : streamOfSku(sku), after, limit],
+  )
+  return rows
+}
+
+export type IncidentRow = {
+  readonly id: number
+  readonly code: string
+  readonly key: string
+  readonly openedAt: number
+  readonly closedAt: number | null
+  readonly seen: number
+  readonly shop: string | null
+  readonly sku: string | null
+  readonly orderNumber: string | null
+  readonly units: number | null
+  readonly cause: string
+}
+
+/** Incidents, newest first; open ones only unless asked. Pages by id. */
+export async function incidentPage(
+  on: Queryable,
+  { before, limit, closedToo }: { before: number; limit: number; closedToo: boolean },
+) {
+  const { rows } = await on.query<IncidentRow>(
+    `select id, code, key, opened_at as "openedAt", closed_at as "closedAt", seen, shop, sku, order_number as "orderNumber", units, cause
+     from incident
+     where id < $1
+       and ($3 or closed_at is null)
+     order by id desc
+     limit $2`,
+    [before, limit, closedToo],
+  )
+  return rows
+}
+
+/** Opens an incident that no decision of the lane tells, or counts one that is open already. */
+export const openIncident = (
+  on: Queryable,
+  incident: { code: string; key: string; cause: string; shop?: string; sku?: string },
+) =>
+  on.query(
+    `insert into incident (code, key, cause, shop, sku)
+     values ($1, $2, $3, $4, $5)
+     on conflict (code, key) where closed_at is null do update set seen = incident.seen + 1, cause = excluded.cause`,
+    [incident.code, incident.key, incident.cause, incident.shop ?? null, incident.sku ?? null],
+  )
+
+export type DeadLetterRow = {
+  readonly id: number
+  readonly source: string
+  readonly messageId: string
+  readonly receivedAt: number
+  readonly raw: string | null
+  readonly reason: string
+  readonly field: string | null
+  readonly value: string | null
+  readonly state: 'open' | 'replayed' | 'discarded'
+}
+
+const DEAD_LETTER = `select id, source, message_id as "messageId", received_at as "receivedAt", raw, reason, field, value, state from dead_letter`
+
+/** Dead letters that wait for somebody, oldest first. Index: dead_letter_open_idx. */
+export async function deadLetterPage(on: Queryable, { after, limit }: { after: number; limit: number }) {
+  const { rows } = await on.query<DeadLetterRow>(
+    `${DEAD_LETTER} where state = 'open' and id > $1 order by id limit $2`,
+    [after, limit],
+  )
+  return rows
+}
+
+export async function deadLetterById(on: Queryable, id: number): Promise<DeadLetterRow | undefined> {
+  const { rows } = await on.query<DeadLetterRow>(`${DEAD_LETTER} where id = $1`, [id])
+  return rows[0]
+}
+
+/** Marks an open dead letter as dealt with; `false` when somebody was quicker. */
+export async function decideDeadLetter(on: Queryable, id: number, state: 'replayed' | 'discarded'): Promise<boolean> {
+  const { rowCount } = await on.query(
+    `update dead_letter set state = $2, decided_at = clock_timestamp() where id = $1 and state = 'open'`,
+    [id, state],
+  )
+  return rowCount === 1
+}
+
+/** An answer that was given under an idempotency key. */
+export type KeptAnswer = { readonly requestHash: Buffer; readonly httpCode: number; readonly body: unknown }
+
+export async function keptAnswer(on: Queryable, scope: string, key: string): Promise<KeptAnswer | undefined> {
+  const { rows } = await on.query<KeptAnswer>(
+    `select request_hash as "requestHash", http_code as "httpCode", body from answer where scope = $1 and key = $2`,
+    [scope, key],
+  )
+  return rows[0]
+}
+
+/** Keeps an answer; the first one under a key stays. */
+export const keepAnswer = (on: Queryable, scope: string, key: string, answer: KeptAnswer) =>
+  on.query(
+    `insert into answer (scope, key, request_hash, http_code, body) values ($1, $2, $3, $4, $5) on conflict do nothing`,
+    [scope, key, answer.requestHash, answer.httpCode, JSON.stringify(answer.body)],
+  )

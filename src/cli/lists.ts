@@ -1,0 +1,137 @@
+/** `holdfast ledger`, `incidents`, `dead-letters`, `shops`: what happened and what waits for somebody. */
+import { parseArgs } from 'node:util'
+import type { Static } from 'typebox'
+import type { DeadLetterPage, IncidentPage, LedgerPage } from '../http/contract.ts'
+import { asJson, type Command, EXIT, read, table } from './command.ts'
+
+const PAGE = { after: { type: 'string' }, limit: { type: 'string' }, json: { type: 'boolean' } } as const
+
+const query = (values: Record<string, string | boolean | undefined>): string =>
+  new URLSearchParams(
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined || name === 'json' ? [] : [[name, String(value)] as [string, string]],
+    ),
+  ).toString()
+
+export const ledger: Command = {
+  name: 'ledger',
+  summary: 'Every change: who, when, why, from what to what',
+  usage: 'holdfast ledger [--sku SKU] [--after N] [--limit N] [--json]',
+  async run(args, { client, out }) {
+    const { values } = read(() => parseArgs({ args: [...args], options: { ...PAGE, sku: { type: 'string' } } }))
+    const { body } = await client.request('GET', `/v1/ledger?${query(values)}`)
+    const { entries, next } = body as Static<typeof LedgerPage>
+    const rows = entries.map((entry) => [
+      entry.at,
+      entry.stream,
+      entry.version,
+      entry.kind,
+      whyOf(entry.body),
+      entry.actor,
+      entry.cause,
+    ])
+    out(
+      values.json
+        ? asJson(body)
+        : table(['AT', 'STREAM', 'VERSION', 'COMMAND', 'WHAT', 'WHO', 'CAUSE'], rows) + more(next),
+    )
+    return EXIT.ok
+  },
+}
+
+/** The changes of an entry in a few words. */
+function whyOf(body: unknown): string {
+  const { changes } = body as {
+    changes?: { why?: string; demand?: { units: number }; shelf?: { figure: { units: number } } }[]
+  }
+  return (changes ?? [])
+    .flatMap(({ why, demand, shelf }) =>
+      why === undefined ? [] : [`${why}${demand ? ` ${demand.units}` : shelf ? ` ${shelf.figure.units}` : ''}`],
+    )
+    .join(', ')
+    .slice(0, 60)
+}
+
+export const incidents: Command = {
+  name: 'incidents',
+  summary: 'What a person should know',
+  usage: 'holdfast incidents [--closed] [--limit N] [--json]',
+  async run(args, { client, out }) {
+    const { values } = read(() => parseArgs({ args: [...args], options: { ...PAGE, closed: { type: 'boolean' } } }))
+    const { body } = await client.request('GET', `/v1/incidents?${query(values)}`)
+    const { incidents: found, next } = body as Static<typeof IncidentPage>
+    const rows = found.map((each) => [
+      each.openedAt,
+      each.closedAt === undefined ? 'open' : 'closed',
+      each.code,
+      each.shop ?? '',
+      each.orderNumber ?? '',
+      each.sku ?? '',
+      each.units ?? '',
+      each.cause,
+    ])
+    out(
+      values.json
+        ? asJson(body)
+        : rows.length === 0
+          ? 'No open incident.'
+          : table(['SINCE', '', 'CODE', 'SHOP', 'ORDER', 'SKU', 'UNITS', 'CAUSE'], rows) + more(next),
+    )
+    return EXIT.ok
+  },
+}
+
+export const deadLetters: Command = {
+  name: 'dead-letters',
+  summary: 'Messages that could not be used, and their replay',
+  usage: 'holdfast dead-letters [--limit N] [--json]\n  holdfast dead-letters --replay ID',
+  async run(args, { client, out }) {
+    const { values } = read(() => parseArgs({ args: [...args], options: { ...PAGE, replay: { type: 'string' } } }))
+    if (values.replay !== undefined) {
+      const { body } = await client.request('POST', `/v1/dead-letters/${encodeURIComponent(values.replay)}/replay`)
+      out(asJson(body))
+      return EXIT.ok
+    }
+    const { body } = await client.request('GET', `/v1/dead-letters?${query(values)}`)
+    const { deadLetters: found, next } = body as Static<typeof DeadLetterPage>
+    const rows = found.map((each) => [
+      each.id,
+      each.receivedAt,
+      each.source,
+      `${each.field ?? ''} ${each.reason}`.trim(),
+      each.raw.slice(0, 80),
+    ])
+    out(
+      values.json
+        ? asJson(body)
+        : rows.length === 0
+          ? 'No dead letter waits.'
+          : table(['ID', 'AT', 'SOURCE', 'REASON', 'MESSAGE'], rows) + more(next),
+    )
+    return EXIT.ok
+  },
+}
+
+export const shops: Command = {
+  name: 'shops',
+  summary: 'Every shop and how it is connected; retire one that is gone',
+  usage: 'holdfast shops [--json]\n  holdfast shops --retire NAME',
+  async run(args, { client, out }) {
+    const { values } = read(() =>
+      parseArgs({ args: [...args], options: { json: { type: 'boolean' }, retire: { type: 'string' } } }),
+    )
+    if (values.retire !== undefined) {
+      await client.request('POST', `/v1/shops/${encodeURIComponent(values.retire)}/retire`)
+      out(`${values.retire} is retired: its open holds end, its orders stay as they are.`)
+      return EXIT.ok
+    }
+    const { body } = await client.request('GET', '/v1/shops')
+    const rows = (
+      body as { shop: string; kind: string; state: string; ordersKnownUntil?: string; silentFrom?: string }[]
+    ).map((each) => [each.shop, each.kind, each.state, each.ordersKnownUntil ?? '', each.silentFrom ?? ''])
+    out(values.json ? asJson(body) : table(['SHOP', 'KIND', 'STATE', 'ORDERS KNOWN UNTIL', 'SILENT FROM'], rows))
+    return EXIT.ok
+  },
+}
+
+const more = (next: number | undefined): string => (next === undefined ? '' : `\n\nMore: --after ${next}`)

@@ -1,0 +1,162 @@
+/** `holdfast serve`, `start` and `demo`: the service, alone or with a simulated warehouse and two simulated shops beside it. */
+import { randomBytes } from 'node:crypto'
+import colors from 'picocolors'
+import pino from 'pino'
+import { checkConfiguration } from '../app/configuration-file.ts'
+import { type Config, readConfig } from '../config.ts'
+import { type Service, startService } from '../service.ts'
+import { type Client, type Command, clientOf, EXIT, type Shell } from './command.ts'
+
+/** How long a stop may take before we end anyway. */
+const STOP_WITHIN_MS = 10_000
+/** The environment name under which the demo's source finds its secret. */
+const DEMO_SECRET = 'HOLDFAST_DEMO_SECRET'
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'Run the service',
+  usage: 'holdfast serve',
+  run: (_, shell) => run(shell, 'never'),
+}
+
+export const start: Command = {
+  name: 'start',
+  summary: 'Run the service; with nothing configured, add the demo world',
+  usage: 'holdfast start',
+  run: (_, shell) => run(shell, 'when-empty'),
+}
+
+export const demo: Command = {
+  name: 'demo',
+  summary: 'Run the service with a simulated warehouse and two simulated shops',
+  usage: 'holdfast demo',
+  run: (_, shell) => run(shell, 'always'),
+}
+
+async function run(shell: Shell, withDemo: 'never' | 'when-empty' | 'always'): Promise<number> {
+  const config = readConfig(shell.env)
+  const demoSecret = `whsec_${randomBytes(32).toString('base64')}`
+  const isTerminal = process.stdout.isTTY === true
+  const quiet = withDemo !== 'never' && isTerminal && shell.env.LOG_LEVEL === undefined
+  const log = pino({ level: quiet ? 'warn' : config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }))
+  const service = await startService({
+    config,
+    log,
+    version: shell.version,
+    secret: (name) => (name === DEMO_SECRET ? demoSecret : shell.env[name]),
+  })
+  welcome(shell, service, config)
+  const stopping = new AbortController()
+  const playing = withDemo === 'always' || (withDemo === 'when-empty' && !service.isConfigured())
+  const played = playing ? playDemo(shell, service, demoSecret, stopping.signal) : Promise.resolve()
+  played.catch((cause: unknown) =>
+    shell.err(`The demo ended: ${cause instanceof Error ? cause.message : String(cause)}`),
+  )
+  const signal = await new Promise<NodeJS.Signals>((told) => {
+    process.once('SIGINT', told)
+    process.once('SIGTERM', told)
+  })
+  log.info({ signal }, 'Stopping: doors first, then what is under way.')
+  setTimeout(() => process.exit(EXIT.failed), STOP_WITHIN_MS).unref()
+  stopping.abort()
+  await played.catch(() => undefined)
+  await service.stop()
+  return EXIT.ok
+}
+
+function welcome({ out }: Shell, { url, adminToken, isFirstStart }: Service, config: Config): void {
+  out('')
+  out(`  ${colors.bold(colors.cyan('Holdfast'))} answers at ${colors.underline(url)}`)
+  out(
+    `  ${colors.dim('database ')} ${config.databaseUrl === undefined ? `embedded PostgreSQL in ${config.home}` : 'DATABASE_URL'}, schema ${config.schema}`,
+  )
+  if (isFirstStart) {
+    out(`  ${colors.dim('token    ')} ${adminToken}`)
+    out(`  ${colors.dim('          kept in')} ${config.home}/admin-token ${colors.dim('and shown this once')}`)
+  }
+  out('')
+}
+
+/** The demo world speaks the real protocols over HTTP; this is all that it is given. */
+async function playDemo(shell: Shell, service: Service, secret: string, stop: AbortSignal): Promise<void> {
+  const { runDemo } = await import('../../sim/demo.ts')
+  const client = clientOf({ url: service.url, token: service.adminToken, tokenFile: '' })
+  tryThis(shell, service.url)
+  await runDemo({
+    auth: { kind: 'standard-webhooks', secret },
+    log: shell.out,
+    stop,
+    holdfast: {
+      url: service.url,
+      configure: (world) => configureDemo(client, world),
+      manifest: () => ({
+        appName: 'Holdfast',
+        appSecret: service.appSecret,
+        registrationUrl: `${service.url}/shopware/registration`,
+        gatewayUrl: `${service.url}/shopware/checkout-gateway`,
+        webhooksUrl: `${service.url}/shopware/webhooks`,
+      }),
+      async stock(sku) {
+        const { body } = await client.request('GET', `/v1/stock?skus=${encodeURIComponent(sku)}`)
+        const [first] = body as {
+          warehouses: { figureUnits: number }[]
+          shops: { availableUnits: number; reservedUnits: number; shortageUnits: number }[]
+        }[]
+        const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0)
+        return {
+          figure: sum(first?.warehouses.map(({ figureUnits }) => figureUnits) ?? []),
+          reserved: sum(first?.shops.map(({ reservedUnits }) => reservedUnits) ?? []),
+          shortage: Math.max(0, ...(first?.shops.map(({ shortageUnits }) => shortageUnits) ?? [])),
+          available: Math.max(0, ...(first?.shops.map(({ availableUnits }) => availableUnits) ?? [])),
+        }
+      },
+      async deadLetters() {
+        const { body } = await client.request('GET', '/v1/dead-letters?limit=500')
+        return (body as { deadLetters: unknown[] }).deadLetters.length
+      },
+    },
+  })
+}
+
+/** The simulated shops have new addresses at each start, so they replace what an earlier demo left. */
+async function configureDemo(
+  client: Client,
+  world: {
+    readonly source: string
+    readonly warehouse: string
+    readonly shops: readonly { readonly name: string; readonly url: string }[]
+  },
+): Promise<void> {
+  const document = {
+    sources: {
+      [world.source]: {
+        semantics: 'net',
+        auth: { kind: 'standard-webhooks', secretFrom: { env: DEMO_SECRET } },
+        defaultWarehouse: world.warehouse,
+      },
+    },
+    warehouses: { [world.warehouse]: { source: world.source, zone: 'Europe/Berlin' } },
+    shops: Object.fromEntries(
+      world.shops.map(({ name, url }) => [
+        name,
+        { kind: 'shopware', url, warehouses: [world.warehouse], zone: 'Europe/Berlin', orderInFlight: '2s' },
+      ]),
+    ),
+  }
+  const checked = checkConfiguration(document)
+  if ('problems' in checked) throw new Error(`The demo's configuration is wrong: ${JSON.stringify(checked.problems)}`)
+  await client.request('PUT', '/v1/configuration', { body: checked.document })
+}
+
+function tryThis({ out }: Shell, url: string): void {
+  const line = (command: string, what: string): void => out(`  ${command.padEnd(46)} ${colors.dim(what)}`)
+  out(`  ${colors.bold('A simulated warehouse and two simulated shops are opening.')} Meanwhile, in another terminal:`)
+  out('')
+  line('npx holdfast stock LAMP-OAK', 'what is sellable, and from where')
+  line('npx holdfast ledger --sku LAMP-OAK', 'every change, with who and why')
+  line('npx holdfast reserve demo-nord my-basket LAMP-OAK=1', 'hold one, as a marketplace would')
+  line('npx holdfast incidents', 'what a person should know')
+  line('npx holdfast verify', 'rebuild everything from the ledger, and compare')
+  line(`curl ${url}/openapi.json`, 'every door')
+  out('')
+}

@@ -1,0 +1,66 @@
+/** `holdfast stock`: what is sellable of a SKU, and from where. */
+import { parseArgs } from 'node:util'
+import type { Static } from 'typebox'
+import type { Stock } from '../http/contract.ts'
+import { asJson, type Command, EXIT, read, table, UsageProblem } from './command.ts'
+
+export const stock: Command = {
+  name: 'stock',
+  summary: 'What is sellable of a SKU, and from where',
+  usage: 'holdfast stock SKU… [--shop NAME] [--json]',
+  async run(args, { client, out }) {
+    const { values, positionals } = read(() =>
+      parseArgs({
+        args: [...args],
+        allowPositionals: true,
+        options: { shop: { type: 'string' }, json: { type: 'boolean' } },
+      }),
+    )
+    if (positionals.length === 0) throw new UsageProblem('Name at least one SKU')
+    const shop = values.shop === undefined ? '' : `&shop=${encodeURIComponent(values.shop)}`
+    const { body } = await client.request('GET', `/v1/stock?skus=${encodeURIComponent(positionals.join(','))}${shop}`)
+    const stocks = body as Static<typeof Stock>[]
+    out(values.json ? asJson(stocks) : stocks.map(pageOf).join('\n\n'))
+    return EXIT.ok
+  },
+}
+
+function pageOf(each: Static<typeof Stock>): string {
+  if (!each.tracked) return `${each.sku}: no warehouse has said a word; it is neither published nor refused.`
+  const shops = table(
+    ['SHOP', 'SELLABLE', 'AVAILABLE', 'RESERVED', 'SHORTAGE', 'SAFETY'],
+    each.shops.map((row) => [
+      row.shop,
+      row.sellableUnits,
+      row.availableUnits,
+      row.reservedUnits,
+      row.shortageUnits,
+      row.safetyUnits,
+    ]),
+  )
+  const warehouses = table(
+    ['WAREHOUSE', 'FIGURE', 'OURS NOT IN IT', 'OURS IN IT', 'CHARGED', 'TOLD AT'],
+    each.warehouses.map((row) => [
+      `${row.warehouse} (${row.semantics}${row.disputed ? ', disputed' : ''}${row.waitingRises > 0 ? ', a rise waits' : ''})`,
+      row.figureUnits,
+      row.peggedUnits,
+      row.containedUnits,
+      row.chargedUnits,
+      row.receivedAt,
+    ]),
+  )
+  const inbound = each.inbound.map((row) => [
+    `${row.purchaseOrder}/${row.line}`,
+    row.warehouse,
+    row.orderedUnits,
+    row.receivedUnits,
+    row.eta ?? 'unknown',
+    row.cancelled ? 'cancelled' : row.confirmed ? 'confirmed' : 'open',
+  ])
+  return [
+    `${each.sku}  (ledger version ${each.ledgerVersion})`,
+    shops,
+    warehouses,
+    ...(inbound.length > 0 ? [table(['INBOUND', 'WAREHOUSE', 'ORDERED', 'RECEIVED', 'ETA', ''], inbound)] : []),
+  ].join('\n\n')
+}

@@ -1,0 +1,223 @@
+/** The HTTP contract: schemas from which validation, types and `openapi.json` are made. */
+import { Type } from 'typebox'
+import { configurationSchema } from '../app/configuration-file.ts'
+import { MAX_UNITS } from '../core/ids.ts'
+
+export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339 in UTC' })
+export const Units = Type.Integer({ minimum: 0, maximum: MAX_UNITS })
+export const Name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$' })
+const Key = Type.String({ minLength: 1, maxLength: 200 })
+const Id = Type.String({ minLength: 1, maxLength: 255 })
+const SkuText = Type.String({ minLength: 1, maxLength: 1024 })
+
+export const ProblemDocument = Type.Object(
+  { type: Type.String(), title: Type.String(), status: Type.Integer(), code: Type.String(), detail: Type.String() },
+  { additionalProperties: true, description: 'RFC 9457 problem document with a stable code' },
+)
+
+export const ShopParams = Type.Object({ shop: Name })
+export const SourceParams = Type.Object({ source: Name })
+export const ReservationParams = Type.Object({ shop: Name, key: Key })
+export const SkuParams = Type.Object({ sku: SkuText })
+
+export const HoldBody = Type.Object(
+  {
+    lines: Type.Array(
+      Type.Object(
+        { sku: SkuText, units: Type.Integer({ minimum: 1, maximum: MAX_UNITS }) },
+        { additionalProperties: false },
+      ),
+      {
+        minItems: 1,
+        maxItems: 200,
+      },
+    ),
+    mode: Type.Optional(Type.Union([Type.Literal('all'), Type.Literal('partial')])),
+    until: Type.Optional(Instant),
+  },
+  { additionalProperties: false },
+)
+
+export const Reservation = Type.Object({
+  shop: Type.String(),
+  key: Type.String(),
+  until: Type.Optional(Instant),
+  lines: Type.Array(
+    Type.Object({
+      sku: Type.String(),
+      askedUnits: Units,
+      grantedUnits: Units,
+      /** `untracked`: no warehouse has said a word about this SKU, so Holdfast has none either. */
+      untracked: Type.Boolean(),
+      supplies: Type.Array(Type.Object({ kind: Type.String(), warehouse: Type.Optional(Type.String()), units: Units })),
+    }),
+  ),
+})
+
+export const PlaceBody = Type.Object(
+  {
+    order: Id,
+    orderId: Type.Optional(Id),
+    lineIds: Type.Optional(Type.Record(Type.String(), Id, { description: 'line id by SKU' })),
+  },
+  { additionalProperties: false },
+)
+
+export const OrderBody = Type.Object(
+  {
+    order: Id,
+    orderId: Type.Optional(Id),
+    state: Type.Optional(Type.Union([Type.Literal('open'), Type.Literal('completed'), Type.Literal('cancelled')])),
+    lines: Type.Array(
+      Type.Object(
+        { lineId: Id, sku: SkuText, units: Type.Integer({ minimum: 1, maximum: MAX_UNITS }) },
+        { additionalProperties: false },
+      ),
+      { minItems: 0, maxItems: 1000 },
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export const OrderAnswer = Type.Object({
+  order: Type.String(),
+  fromHoldsUnits: Units,
+  unheldUnits: Units,
+  shortageUnits: Units,
+})
+
+export const StockQuery = Type.Object({ shop: Type.Optional(Name) })
+export const StockListQuery = Type.Object({
+  skus: Type.String({ minLength: 1, maxLength: 20_000 }),
+  shop: Type.Optional(Name),
+})
+
+export const Stock = Type.Object({
+  sku: Type.String(),
+  ledgerVersion: Type.Integer(),
+  tracked: Type.Boolean(),
+  warehouses: Type.Array(
+    Type.Object({
+      warehouse: Type.String(),
+      /** By the source's own semantics, before anything of ours is subtracted. */
+      figureUnits: Type.Integer(),
+      semantics: Type.String(),
+      onHandUnits: Type.Optional(Units),
+      blockedUnits: Type.Optional(Units),
+      allocatedUnits: Type.Optional(Units),
+      incomingUnits: Type.Optional(Units),
+      backorderVeto: Type.Optional(Type.Boolean()),
+      peggedUnits: Units,
+      containedUnits: Units,
+      chargedUnits: Units,
+      receivedAt: Instant,
+      sequence: Type.Optional(Type.Integer()),
+      asOf: Type.Optional(Instant),
+      waitingRises: Type.Integer(),
+      disputed: Type.Boolean(),
+    }),
+  ),
+  inbound: Type.Array(
+    Type.Object({
+      purchaseOrder: Type.String(),
+      line: Type.String(),
+      warehouse: Type.String(),
+      orderedUnits: Units,
+      receivedUnits: Units,
+      confirmed: Type.Boolean(),
+      eta: Type.Optional(Type.String()),
+      cancelled: Type.Boolean(),
+    }),
+  ),
+  shops: Type.Array(
+    Type.Object({
+      shop: Type.String(),
+      availableUnits: Type.Integer(),
+      sellableUnits: Units,
+      reservedUnits: Units,
+      shortageUnits: Units,
+      safetyUnits: Units,
+      quotaUnits: Type.Optional(Units),
+    }),
+  ),
+})
+
+export const Page = Type.Object({
+  after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+})
+export const LedgerQuery = Type.Object({ ...Page.properties, sku: Type.Optional(SkuText) })
+export const IncidentQuery = Type.Object({ ...Page.properties, closed: Type.Optional(Type.Boolean()) })
+
+export const LedgerPage = Type.Object({
+  entries: Type.Array(
+    Type.Object({
+      stream: Type.String(),
+      version: Type.Integer(),
+      at: Instant,
+      kind: Type.String(),
+      actor: Type.String(),
+      cause: Type.String(),
+      configuration: Type.Integer(),
+      body: Type.Unknown(),
+      hash: Type.String(),
+    }),
+  ),
+  next: Type.Optional(Type.Integer()),
+})
+
+export const IncidentPage = Type.Object({
+  incidents: Type.Array(
+    Type.Object({
+      id: Type.Integer(),
+      code: Type.String(),
+      openedAt: Instant,
+      closedAt: Type.Optional(Instant),
+      seen: Type.Integer(),
+      shop: Type.Optional(Type.String()),
+      sku: Type.Optional(Type.String()),
+      orderNumber: Type.Optional(Type.String()),
+      units: Type.Optional(Units),
+      cause: Type.String(),
+    }),
+  ),
+  next: Type.Optional(Type.Integer()),
+})
+
+export const DeadLetterPage = Type.Object({
+  deadLetters: Type.Array(
+    Type.Object({
+      id: Type.Integer(),
+      source: Type.String(),
+      messageId: Type.String(),
+      receivedAt: Instant,
+      raw: Type.String(),
+      reason: Type.String(),
+      field: Type.Optional(Type.String()),
+      value: Type.Optional(Type.String()),
+    }),
+  ),
+  next: Type.Optional(Type.Integer()),
+})
+
+export const DeliveryReceipt = Type.Object({
+  accepted: Type.Integer(),
+  repeated: Type.Integer(),
+  deadLetters: Type.Array(
+    Type.Object({ index: Type.Integer(), id: Type.Integer(), field: Type.String(), reason: Type.String() }),
+  ),
+  notes: Type.Array(Type.String()),
+})
+
+export const ConfigurationAnswer = Type.Object({
+  version: Type.Integer(),
+  document: configurationSchema,
+  changes: Type.Optional(
+    Type.Array(Type.Object({ path: Type.String(), before: Type.Unknown(), after: Type.Unknown() })),
+  ),
+})
+
+export const TokenBody = Type.Object(
+  { name: Name, scope: Type.Union([Type.Literal('read'), Type.Literal('operate'), Type.Literal('admin')]) },
+  { additionalProperties: false },
+)

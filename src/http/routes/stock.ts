@@ -1,0 +1,215 @@
+/** What is sellable and from where, the ledger, incidents and dead letters: what people look at. */
+import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { Configuration } from '../../core/configuration.ts'
+import { type Sku, shopOf, skuOf } from '../../core/ids.ts'
+import { availabilityOf } from '../../core/sellable.ts'
+import { emptyState, type SkuState } from '../../core/stock.ts'
+import { need } from '../auth.ts'
+import {
+  DeadLetterPage,
+  DeliveryReceipt,
+  IncidentPage,
+  IncidentQuery,
+  LedgerPage,
+  LedgerQuery,
+  Page,
+  SkuParams,
+  Stock,
+  StockListQuery,
+  StockQuery,
+} from '../contract.ts'
+import { Problem } from '../problem.ts'
+import type { HttpWorld } from '../world.ts'
+import { shopIn, skuIn } from './reservations.ts'
+
+const DEFAULT_LIMIT = 100
+/** SKUs of one question. */
+const MAX_SKUS = 200
+
+export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
+  app.get<{ Params: Static<typeof SkuParams>; Querystring: Static<typeof StockQuery> }>(
+    '/v1/stock/:sku',
+    {
+      preHandler: need(world, 'read'),
+      schema: {
+        summary: 'Every quantity of a SKU by its own name',
+        params: SkuParams,
+        querystring: StockQuery,
+        response: { 200: Stock },
+      },
+    },
+    async (request) => {
+      if (request.query.shop !== undefined) shopIn(world, request.query.shop)
+      const sku = skuIn(request.params.sku, 'sku')
+      const [state] = await world.states([sku])
+      if (!state) throw new Problem(404, 'SKU_UNKNOWN', 'Nobody has said a word about this SKU.')
+      return stockOf(state, world.rules(), request.query.shop)
+    },
+  )
+
+  app.get<{ Querystring: Static<typeof StockListQuery> }>(
+    '/v1/stock',
+    {
+      preHandler: need(world, 'read'),
+      schema: {
+        summary: 'The same for several SKUs, separated by commas',
+        querystring: StockListQuery,
+        response: { 200: Type.Array(Stock) },
+      },
+    },
+    async (request) => {
+      const skus = request.query.skus.split(',').map((text) => skuIn(text, 'skus'))
+      if (skus.length > MAX_SKUS) throw new Problem(422, 'TOO_MANY_SKUS', `At most ${MAX_SKUS} SKUs at once.`)
+      if (request.query.shop !== undefined) shopIn(world, request.query.shop)
+      const found = new Map((await world.states([...new Set(skus)])).map((state) => [state.sku, state]))
+      return skus.map((sku) => stockOf(found.get(sku) ?? emptyState(sku), world.rules(), request.query.shop))
+    },
+  )
+
+  app.get<{ Querystring: Static<typeof LedgerQuery> }>(
+    '/v1/ledger',
+    {
+      preHandler: need(world, 'read'),
+      schema: { summary: 'Ledger entries, oldest first', querystring: LedgerQuery, response: { 200: LedgerPage } },
+    },
+    async (request) => {
+      const { after = 0, limit = DEFAULT_LIMIT } = request.query
+      const sku: Sku | undefined = request.query.sku === undefined ? undefined : skuIn(request.query.sku, 'sku')
+      const rows = await world.ledger({ sku, after, limit })
+      const last = rows.at(-1)
+      return {
+        entries: rows.map(({ seq: _, ...row }) => ({ ...row, at: iso(row.at) })),
+        ...(rows.length === limit && last ? { next: sku === undefined ? last.seq : last.version } : {}),
+      }
+    },
+  )
+
+  app.get<{ Querystring: Static<typeof IncidentQuery> }>(
+    '/v1/incidents',
+    {
+      preHandler: need(world, 'read'),
+      schema: {
+        summary: 'What a person should know, newest first',
+        querystring: IncidentQuery,
+        response: { 200: IncidentPage },
+      },
+    },
+    async (request) => {
+      const { after: before = Number.MAX_SAFE_INTEGER, limit = DEFAULT_LIMIT, closed = false } = request.query
+      const rows = await world.incidents({ before, limit, closedToo: closed })
+      const last = rows.at(-1)
+      return {
+        incidents: rows.map(({ key: _, openedAt, closedAt, shop, sku, orderNumber, units, ...row }) => ({
+          ...row,
+          openedAt: iso(openedAt),
+          ...(closedAt === null ? {} : { closedAt: iso(closedAt) }),
+          ...(shop === null ? {} : { shop }),
+          ...(sku === null ? {} : { sku }),
+          ...(orderNumber === null ? {} : { orderNumber }),
+          ...(units === null ? {} : { units }),
+        })),
+        ...(rows.length === limit && last ? { next: last.id } : {}),
+      }
+    },
+  )
+
+  app.get<{ Querystring: Static<typeof Page> }>(
+    '/v1/dead-letters',
+    {
+      preHandler: need(world, 'read'),
+      schema: {
+        summary: 'Messages that could not be used, whole, with the reason',
+        querystring: Page,
+        response: { 200: DeadLetterPage },
+      },
+    },
+    async (request) => {
+      const { after = 0, limit = DEFAULT_LIMIT } = request.query
+      const rows = await world.deadLetters({ after, limit })
+      const last = rows.at(-1)
+      return {
+        deadLetters: rows.map(({ state: _, field, value, raw, receivedAt, ...row }) => ({
+          ...row,
+          raw: raw ?? '',
+          receivedAt: iso(receivedAt),
+          ...(field === null ? {} : { field }),
+          ...(value === null ? {} : { value }),
+        })),
+        ...(rows.length === limit && last ? { next: last.id } : {}),
+      }
+    },
+  )
+
+  const LetterParams = Type.Object({ id: Type.Integer({ minimum: 1 }) })
+  app.post<{ Params: Static<typeof LetterParams> }>(
+    '/v1/dead-letters/:id/replay',
+    {
+      preHandler: need(world, 'operate'),
+      schema: { summary: 'Send it through the door again', params: LetterParams, response: { 202: DeliveryReceipt } },
+    },
+    async (request, reply) => {
+      const result = await world.replay(request.params.id)
+      if (result === 'unknown') throw new Problem(404, 'DEAD_LETTER_UNKNOWN', 'No dead letter has this id.')
+      if (result === 'not-open')
+        throw new Problem(409, 'DEAD_LETTER_DECIDED', 'Somebody dealt with this dead letter already.')
+      return reply.code(202).send(result)
+    },
+  )
+}
+
+const iso = (moment: number): string => new Date(moment).toISOString()
+
+/** One SKU's quantities; one shop's part only when it is named. */
+export function stockOf(state: SkuState, rules: Configuration, onlyShop: string | undefined): Static<typeof Stock> {
+  const shops = [...rules.shops.values()].filter(({ shop }) => onlyShop === undefined || shop === shopOf(onlyShop))
+  return {
+    sku: skuOf(state.sku),
+    ledgerVersion: state.version,
+    tracked: state.shelves.size > 0,
+    warehouses: [...state.shelves.values()].map(({ warehouse, figure, rises, disputed, chargedUnits }) => {
+      const count = state.shelfCounts.get(warehouse)
+      const { onHand, blocked, allocated, incoming, backorderVeto, stamp } = figure
+      return {
+        warehouse,
+        figureUnits: figure.units,
+        semantics: figure.semantics,
+        peggedUnits: count?.pegged ?? 0,
+        containedUnits: count?.contained ?? 0,
+        chargedUnits,
+        receivedAt: iso(figure.receivedAt),
+        waitingRises: rises.length,
+        disputed,
+        ...(onHand === undefined ? {} : { onHandUnits: onHand }),
+        ...(blocked === undefined ? {} : { blockedUnits: blocked }),
+        ...(allocated === undefined ? {} : { allocatedUnits: allocated }),
+        ...(incoming === undefined ? {} : { incomingUnits: incoming }),
+        ...(backorderVeto === undefined ? {} : { backorderVeto }),
+        ...(stamp.sequence === undefined ? {} : { sequence: stamp.sequence }),
+        ...(stamp.asOf === undefined ? {} : { asOf: iso(stamp.asOf) }),
+      }
+    }),
+    inbound: [...state.inbound.values()].map((line) => ({
+      purchaseOrder: line.purchaseOrder,
+      line: line.line,
+      warehouse: line.warehouse,
+      orderedUnits: line.ordered,
+      receivedUnits: line.received,
+      confirmed: line.confirmed,
+      cancelled: line.cancelled,
+      ...(line.eta === undefined ? {} : { eta: line.eta }),
+    })),
+    shops: shops.map(({ shop }) => {
+      const availability = availabilityOf(state, rules, shop)
+      return {
+        shop,
+        availableUnits: availability.availableUnits,
+        sellableUnits: availability.sellableUnits,
+        reservedUnits: availability.openUnits,
+        shortageUnits: availability.shortageUnits,
+        safetyUnits: availability.shopSafetyUnits + availability.terms.reduce((sum, term) => sum + term.safetyUnits, 0),
+        ...(availability.quotaUnits === undefined ? {} : { quotaUnits: availability.quotaUnits }),
+      }
+    }),
+  }
+}

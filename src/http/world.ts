@@ -1,0 +1,85 @@
+/** What the routes stand on; `main.ts` fills it. A route translates, and holds no rule. */
+
+import type { DeadLetterRow, IncidentRow, KeptAnswer, LedgerRow } from '../adapters/postgres/queries.ts'
+import type { Scope, TokenHolder } from '../adapters/postgres/token-store.ts'
+import type { ConfigurationDocument, Difference } from '../app/configuration-file.ts'
+import type { Lane } from '../app/lane.ts'
+import type { Receipt, Refused } from '../app/receive.ts'
+import type { ShopStatus } from '../app/shop-ports.ts'
+import type { Configuration } from '../core/configuration.ts'
+import type { Instant, ShopId, Sku, SourceId } from '../core/ids.ts'
+import type { SkuState } from '../core/stock.ts'
+
+export type RawHeaders = Readonly<Record<string, string | undefined>>
+
+/** An answer that goes out byte for byte as it is: its signature covers it. */
+export type RawAnswer = {
+  readonly httpCode: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export type HeldReservation = {
+  readonly until?: string
+  readonly lines: readonly {
+    readonly sku: string
+    readonly askedUnits: number
+    readonly grantedUnits: number
+    readonly untracked: boolean
+    readonly supplies: readonly { readonly kind: string; readonly warehouse?: string; readonly units: number }[]
+  }[]
+}
+
+export type HttpWorld = {
+  readonly lane: Lane
+  readonly rules: () => Configuration
+  readonly now: () => Promise<Instant>
+  readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
+  /** The live holds of a reservation, as they stand now. */
+  readonly reservation: (shop: ShopId, reservation: string) => Promise<HeldReservation | undefined>
+  /** Told after orders were recorded: words of a warehouse may wait for them. */
+  readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
+  readonly receive: (
+    source: SourceId,
+    delivery: { headers: RawHeaders; raw: Buffer },
+  ) => Promise<{ readonly refused: Refused } | { readonly receipt: Receipt }>
+  /** Sends a dead letter through the door again, as if it had just come. */
+  readonly replay: (id: number) => Promise<Receipt | 'unknown' | 'not-open'>
+  readonly ledger: (page: { sku: Sku | undefined; after: number; limit: number }) => Promise<readonly LedgerRow[]>
+  readonly incidents: (page: { before: number; limit: number; closedToo: boolean }) => Promise<readonly IncidentRow[]>
+  readonly deadLetters: (page: { after: number; limit: number }) => Promise<readonly DeadLetterRow[]>
+  readonly configuration: () => Promise<{ readonly version: number; readonly document: ConfigurationDocument }>
+  readonly configure: (
+    document: ConfigurationDocument,
+    author: string,
+    dryRun: boolean,
+  ) => Promise<{
+    readonly version: number
+    readonly document: ConfigurationDocument
+    readonly changes: readonly Difference[]
+  }>
+  readonly shops: () => readonly ShopStatus[]
+  readonly retire: (shop: ShopId, author: string) => Promise<void>
+  readonly holderOf: (token: string) => Promise<TokenHolder | undefined>
+  readonly createToken: (name: string, scope: Scope) => Promise<string>
+  readonly keptAnswer: (scope: string, key: string) => Promise<KeptAnswer | undefined>
+  readonly keepAnswer: (scope: string, key: string, answer: KeptAnswer) => Promise<unknown>
+  readonly verify: () => Promise<{
+    readonly problems: readonly string[]
+    readonly entries: number
+    readonly seals: number
+    readonly skus: number
+  }>
+  readonly shopware: {
+    registration(rawQuery: string, headers: RawHeaders): Promise<RawAnswer>
+    confirmation(raw: Buffer, headers: RawHeaders): Promise<RawAnswer>
+    gateway(raw: Buffer, headers: RawHeaders): Promise<RawAnswer>
+    webhook(raw: Buffer, headers: RawHeaders): Promise<RawAnswer>
+  }
+  /** What `shopware-app build` writes into the manifest. The secret proves registrations. */
+  readonly appBundle: { readonly appSecret: string; readonly version: string }
+  /** Whether the database answers and the service has started: not ready means send nobody here. */
+  readonly isReady: () => Promise<boolean>
+  readonly metrics: () => Promise<string>
+  readonly onBug: (cause: unknown, where: string) => void
+}

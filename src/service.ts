@@ -1,0 +1,449 @@
+/** Builds the running service from a checked configuration: the database, the lane, both sides, the doors; and ends it in order. */
+import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import {
+  applyConfiguration,
+  configurationVersion,
+  loadConfiguration,
+  type StoredConfiguration,
+} from './adapters/postgres/configuration-store.ts'
+import { type Database, databaseNow, openDatabase } from './adapters/postgres/database.ts'
+import { startEmbeddedPostgres } from './adapters/postgres/embedded.ts'
+import { fileDelivery, inboxOn, wakeParked } from './adapters/postgres/inbox-store.ts'
+import { createLane } from './adapters/postgres/lane.ts'
+import { openLeases } from './adapters/postgres/lease.ts'
+import { appendEntry } from './adapters/postgres/ledger.ts'
+import { loadStates } from './adapters/postgres/load.ts'
+import { migrate } from './adapters/postgres/migrate.ts'
+import { publicationBookOn } from './adapters/postgres/publication-store.ts'
+import {
+  deadLetterById,
+  deadLetterPage,
+  decideDeadLetter,
+  incidentPage,
+  keepAnswer,
+  keptAnswer,
+  ledgerPage,
+  openIncident,
+} from './adapters/postgres/queries.ts'
+import { isNewWebhook, registrationsOn, tokensOn } from './adapters/postgres/registration-store.ts'
+import { heldReservation } from './adapters/postgres/reservation-query.ts'
+import { sealBlock } from './adapters/postgres/seal.ts'
+import { shopBookOn } from './adapters/postgres/shop-store.ts'
+import { createToken, holderOf, keepToken } from './adapters/postgres/token-store.ts'
+import { verify } from './adapters/postgres/verify.ts'
+import { shopwareDoors } from './adapters/shopware/doors.ts'
+import { connectShop } from './adapters/shopware/shop.ts'
+import { checkShopUrl } from './adapters/shopware/shop-url.ts'
+import { doorOf } from './adapters/wms/door.ts'
+import { sourceConfigOf } from './adapters/wms/source-config.ts'
+import { configurationOf, differences } from './app/configuration-file.ts'
+import { startLoop } from './app/loop.ts'
+import { applyPending, type ReceivePorts, receiveDelivery, type SourceDoor } from './app/receive.ts'
+import { startShopSide } from './app/shop-side.ts'
+import type { Config } from './config.ts'
+import type { Configuration } from './core/configuration.ts'
+import { instantOf, type ShopId, type SourceId, sourceOf } from './core/ids.ts'
+import { Failure } from './errors.ts'
+import { buildServer } from './http/server.ts'
+import { createMetrics } from './metrics.ts'
+
+export type Service = {
+  readonly url: string
+  readonly adminToken: string
+  /** Whether the admin token was made by this start: then it is shown, once. */
+  readonly isFirstStart: boolean
+  readonly isConfigured: () => boolean
+  /** Secret of the app, which the manifest carries. */
+  readonly appSecret: string
+  stop(): Promise<void>
+}
+
+export type ServiceOptions = {
+  readonly config: Config
+  readonly log: Logger
+  readonly version: string
+  /** A value of the environment: secrets are named in the configuration, never written there. */
+  readonly secret: (name: string) => string | undefined
+}
+
+const APPLY_EVERY_MS = 500
+const SEAL_EVERY_MS = 2_000
+const CONFIGURATION_EVERY_MS = 1_000
+const BURY_EVERY_MS = 60_000
+
+/** Starts everything; returns once the service answers. Throws, in a sentence, whatever keeps it from starting. */
+export async function startService({ config, log, version, secret }: ServiceOptions): Promise<Service> {
+  const metrics = createMetrics()
+  const embedded =
+    config.databaseUrl === undefined
+      ? await startEmbeddedPostgres({ home: config.home, log: (text) => log.info(text) })
+      : undefined
+  const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
+  const database = openDatabase({
+    url: databaseUrl,
+    schema: config.schema,
+    connections: 20,
+    onBroken: (cause) =>
+      log.warn({ cause: cause.message }, 'A database connection broke; it is opened again when needed.'),
+  })
+  const { pool } = database
+  try {
+    await refuseUnsafeDatabase(database)
+    await migrate(pool, config.schema)
+  } catch (cause) {
+    await database.close()
+    await embedded?.stop()
+    throw cause
+  }
+  const trouble = (cause: unknown, loop: string): void => {
+    metrics.troubles.inc({ loop: loop.split(':')[0] ?? loop })
+    log.warn({ loop, cause: textOf(cause) }, 'A round failed and is tried again.')
+  }
+  const bug = (cause: unknown, where: string): void => {
+    metrics.bugs.inc()
+    log.error(
+      { where, cause: cause instanceof Error ? cause.stack : String(cause) },
+      'An invariant broke. The unit of work left no trace.',
+    )
+  }
+
+  // ── rules ──
+  let stored: StoredConfiguration = await loadConfiguration(pool)
+  let rules: Configuration = configurationOf(stored.document, stored.version)
+  let doors = new Map<SourceId, SourceDoor>()
+  const openDoors = (): void => {
+    doors = new Map(
+      Object.keys(stored.document.sources).flatMap((name) => {
+        const source = sourceConfigOf(name, stored.document, secret)
+        if ('missing' in source) {
+          log.error(
+            { source: name },
+            `The secret of source "${name}" is missing: set ${source.missing}. Its door stays shut until then.`,
+          )
+          return []
+        }
+        const refused = (reason: string) => {
+          metrics.refused.inc({ door: 'source' })
+          log.warn({ source: name, reason }, 'A message was not authentic.')
+        }
+        return [[sourceOf(name), doorOf(source.source, refused)] as const]
+      }),
+    )
+  }
+  openDoors()
+
+  // ── lane, receive, shops ──
+  const lane = createLane({
+    database,
+    configuration: () => rules,
+    onChanged: () => side.wakePublishers(),
+    onBug: (cause, command) => bug(cause, `command ${command.kind}`),
+  })
+  const receivePorts: ReceivePorts = {
+    inbox: inboxOn(database),
+    lane,
+    doors: (source) => doors.get(source),
+    newId: () => `made-${randomUUID()}`,
+    onTrouble: (cause, messageId) => bug(cause, `message ${messageId}`),
+    wake: () => applying.wake(),
+  }
+  const registrations = registrationsOn(database)
+  const tokens = tokensOn(database)
+  const leases = openLeases(databaseUrl, config.schema)
+  const book = shopBookOn(database)
+  const publications = publicationBookOn(database)
+  const onRecorded = async (orderNumbers: readonly string[]): Promise<void> => {
+    const { rowCount } = await wakeParked(pool, orderNumbers)
+    if (rowCount) applying.wake()
+  }
+  const allowPrivate = true
+  const side = await startShopSide({
+    book,
+    publications,
+    lane,
+    rules: () => rules,
+    states: (skus) => loadStates(pool, skus),
+    async connection(shop) {
+      const live = (await registrations.liveOf(shop))?.live
+      return live && connectShop({ url: live.url, ...live.credentials, tokens, allowPrivate })
+    },
+    holdsLease: (shop) => leases.holds(shop),
+    onRecorded,
+    onTrouble: trouble,
+    processId: randomUUID(),
+  })
+  const applying = startLoop({
+    name: 'apply',
+    everyMs: APPLY_EVERY_MS,
+    onTrouble: trouble,
+    round: async () => (await applyPending(receivePorts)) > 0,
+  })
+  const burying = startLoop({
+    name: 'bury',
+    everyMs: BURY_EVERY_MS,
+    onTrouble: trouble,
+    round: async () => {
+      await receivePorts.inbox.bury()
+      return false
+    },
+  })
+  const sealing = startLoop({
+    name: 'seal',
+    everyMs: SEAL_EVERY_MS,
+    onTrouble: trouble,
+    round: async () => (await sealBlock(database)) > 0,
+  })
+
+  // ── rules again: every process notices a change within a second ──
+  const useConfiguration = async (next: StoredConfiguration): Promise<void> => {
+    if (next.version === stored.version) return
+    stored = next
+    rules = configurationOf(next.document, next.version)
+    openDoors()
+    await publications.markAll(
+      [...rules.shops.values()].filter(({ kind }) => kind === 'shopware').map(({ shop }) => shop),
+    )
+    side.wakePublishers()
+  }
+  const noticing = startLoop({
+    name: 'configuration',
+    everyMs: CONFIGURATION_EVERY_MS,
+    onTrouble: trouble,
+    round: async () => {
+      metrics.waiting.set(lane.waiting())
+      if ((await configurationVersion(pool)) !== stored.version) await useConfiguration(await loadConfiguration(pool))
+      return false
+    },
+  })
+
+  // ── doors ──
+  const appSecret = (await ownSecret(database, 'app-secret')).toString()
+  const basketKey = await ownSecret(database, 'basket-key')
+  const { token: adminToken, isNew } = await keepAdminToken(database, config.home)
+  const receive = async (source: SourceId, delivery: Parameters<typeof receiveDelivery>[2]) => {
+    const result = await receiveDelivery(receivePorts, source, delivery)
+    if ('receipt' in result) {
+      metrics.messages.inc({ source, outcome: 'accepted' }, result.receipt.accepted)
+      metrics.messages.inc({ source, outcome: 'repeated' }, result.receipt.repeated)
+      metrics.messages.inc({ source, outcome: 'dead-letter' }, result.receipt.deadLetters.length)
+    }
+    return result
+  }
+  let url = ''
+  const shopware = shopwareDoors({
+    handshake: () => ({
+      store: registrations,
+      appSecret,
+      confirmationUrl: `${config.publicUrl ?? url}/shopware/confirmation`,
+      policy: { allowPrivate },
+      shopWithUrl: (wanted) => shopWithUrl(stored, wanted),
+    }),
+    now: () => instantOf(Date.now()),
+    checkout: {
+      lane,
+      rules: () => rules,
+      status: side.status,
+      lastShown: side.lastShown,
+      states: (skus) => loadStates(pool, skus),
+      onOrderCall: side.onOrderCall,
+    },
+    basketOf: (cartToken) => createHmac('sha256', basketKey).update(cartToken).digest(),
+    isNewWebhook: (shopwareShopId, eventId) => isNewWebhook(database, shopwareShopId, eventId),
+    onConnected: side.onRegistered,
+    onGone: side.onGone,
+    onState: (shop, state) => book.setState(shop, state),
+    onOrders: side.wakeReader,
+    onProducts: side.lookAtProducts,
+    async onUnusable(shop, raw, reason) {
+      await fileDelivery(database, `shop:${shop}`, [], [{ messageId: `made-${randomUUID()}`, raw, reason }])
+    },
+    onIncident: (incident) => openIncident(pool, incident),
+    onUnauthentic: (door) => metrics.refused.inc({ door }),
+    onAnswered(shop, outcome, seconds) {
+      metrics.checkouts.inc({ shop, outcome })
+      metrics.checkoutSeconds.observe(seconds)
+    },
+    onTrouble: trouble,
+  })
+  const server = await buildServer(
+    {
+      lane,
+      rules: () => rules,
+      now: () => databaseNow(pool),
+      states: (skus) => loadStates(pool, skus),
+      reservation: (shop, reservation) => heldReservation(pool, shop, reservation),
+      onRecorded,
+      receive,
+      async replay(id) {
+        const letter = await deadLetterById(pool, id)
+        if (!letter) return 'unknown'
+        const door = doors.get(sourceOf(letter.source))
+        const read = door?.readMessage(letter.raw ?? '') ?? {
+          words: [],
+          notes: [],
+          problems: [{ field: 'source', value: letter.source, reason: 'No such source is configured' }],
+        }
+        if (letter.state !== 'open' || !(await decideDeadLetter(pool, id, 'replayed'))) return 'not-open'
+        const filed = await receivePorts.inbox.file(
+          sourceOf(letter.source),
+          read.words.length > 0
+            ? [
+                {
+                  messageId: `${letter.messageId}~replay-${id}`,
+                  raw: letter.raw ?? '',
+                  words: read.words.length,
+                  notes: read.notes,
+                },
+              ]
+            : [],
+          read.problems.map((problem) => ({ messageId: letter.messageId, raw: letter.raw ?? '', ...problem })),
+        )
+        applying.wake()
+        return {
+          accepted: filed.filed.length,
+          repeated: 0,
+          deadLetters: read.problems.map(({ field, reason }, index) => ({
+            index,
+            id: filed.deadLetterIds[index] ?? 0,
+            field,
+            reason,
+          })),
+          notes: read.notes,
+        }
+      },
+      ledger: (page) => ledgerPage(pool, page),
+      incidents: (page) => incidentPage(pool, page),
+      deadLetters: (page) => deadLetterPage(pool, page),
+      configuration: async () => stored,
+      async configure(document, author, dryRun) {
+        const changes = differences(stored.document, document)
+        if (dryRun || changes.length === 0) return { version: stored.version, document, changes }
+        const next = await applyConfiguration(database, document, author)
+        await useConfiguration(next)
+        return { ...next, changes }
+      },
+      shops: () => [...rules.shops.keys()].flatMap((shop) => side.status(shop) ?? []),
+      async retire(shop, author) {
+        await side.onGone(shop)
+        await book.setState(shop, 'retired')
+        const now = await databaseNow(pool)
+        await database.transaction((client) =>
+          appendEntry(client, {
+            stream: `shop:${shop}`,
+            kind: 'retired',
+            actor: author,
+            cause: 'decree',
+            configuration: rules.version,
+            body: { watermark: new Date(now).toISOString() },
+          }),
+        )
+        await book.moveWatermark(shop, { known: [], shopClock: undefined }, now)
+      },
+      holderOf: (token) => holderOf(pool, token),
+      createToken: (name, scope) => createToken(pool, name, scope),
+      keptAnswer: (scope, key) => keptAnswer(pool, scope, key),
+      keepAnswer: (scope, key, answer) => keepAnswer(pool, scope, key, answer),
+      verify: () => verify(database),
+      shopware,
+      appBundle: { appSecret, version },
+      isReady: () =>
+        pool.query('select 1').then(
+          () => true,
+          () => false,
+        ),
+      metrics: () => metrics.registry.metrics(),
+      onBug: bug,
+    },
+    version,
+  )
+  url = await server.listen({ host: config.host, port: config.port })
+
+  return {
+    url,
+    adminToken,
+    isFirstStart: isNew,
+    isConfigured: () => stored.version > 0,
+    appSecret,
+    async stop() {
+      // Doors first, then who acts on its own, then the lane, then what all of them stand on.
+      await server.close()
+      await Promise.all([applying.stop(), burying.stop(), sealing.stop(), noticing.stop(), side.stop()])
+      await lane.stop()
+      await leases.close()
+      await database.close()
+      await embedded?.stop()
+    },
+  }
+}
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+function shopWithUrl(stored: StoredConfiguration, wanted: string): ShopId | undefined {
+  for (const [name, { url }] of Object.entries(stored.document.shops)) {
+    const checked = url === undefined ? undefined : checkShopUrl(url, { allowPrivate: true })
+    if (checked && 'url' in checked && checked.url === wanted)
+      return configurationOf(stored.document, stored.version).shops.get(name as ShopId)?.shop
+  }
+  return undefined
+}
+
+/** A database that can lose what it acknowledged, or that only copies another one, is refused before anything is promised on it. */
+async function refuseUnsafeDatabase({ pool }: Database): Promise<void> {
+  const { rows } = await pool
+    .query<{ version: string; fsync: string; full_page_writes: string; synchronous_commit: string; replica: boolean }>(
+      `select current_setting('server_version_num') as version,
+              current_setting('fsync') as fsync,
+              current_setting('full_page_writes') as full_page_writes,
+              current_setting('synchronous_commit') as synchronous_commit,
+              pg_is_in_recovery() as replica`,
+    )
+    .catch((cause: unknown) => {
+      throw new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer (${textOf(cause)}). Check DATABASE_URL.`, {
+        retry: 'later',
+        cause,
+      })
+    })
+  const [row] = rows
+  if (!row) return
+  if (Number(row.version) < 150_000) throw new Error('DATABASE_UNSAFE: PostgreSQL 15 or newer is needed.')
+  if (row.replica) throw new Error('DATABASE_UNSAFE: this PostgreSQL is a replica. Give the primary in DATABASE_URL.')
+  for (const setting of ['fsync', 'full_page_writes', 'synchronous_commit'] as const) {
+    if (row[setting] === 'off') {
+      throw new Error(
+        `DATABASE_UNSAFE: ${setting} is off, so PostgreSQL may lose what Holdfast has acknowledged. Switch it on.`,
+      )
+    }
+  }
+}
+
+/** A key that Holdfast made for itself, the same in every process of this database. */
+async function ownSecret({ pool }: Database, name: string): Promise<Buffer> {
+  await pool.query('insert into secret (name, value) values ($1, $2) on conflict do nothing', [
+    name,
+    Buffer.from(randomBytes(32).toString('hex')),
+  ])
+  const { rows } = await pool.query<{ value: Buffer }>('select value from secret where name = $1', [name])
+  const [row] = rows
+  if (!row) throw new Error(`The secret ${name} cannot be read`)
+  return row.value
+}
+
+/** The admin token lies in the home folder, readable by its owner alone; the database keeps its hash. */
+async function keepAdminToken(
+  database: Database,
+  home: string,
+): Promise<{ readonly token: string; readonly isNew: boolean }> {
+  const path = join(home, 'admin-token')
+  if (existsSync(path)) {
+    const token = readFileSync(path, 'utf8').trim()
+    await keepToken(database.pool, token, 'admin', 'admin')
+    return { token, isNew: false }
+  }
+  mkdirSync(home, { recursive: true })
+  const token = await createToken(database.pool, 'admin', 'admin')
+  writeFileSync(path, `${token}\n`, { mode: 0o600 })
+  return { token, isNew: true }
+}
