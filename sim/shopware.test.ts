@@ -311,6 +311,13 @@ test('an import asks no gateway and places nothing', async () => {
   expect(shop.stockOf('LAMP')).toBe(7)
 })
 
+test('an import is written as it comes, beyond what is left too', async () => {
+  const { shop } = await shopWithApp({ products: [{ sku: 'LAMP', stock: 1 }] })
+  const order = await shop.importOrder([{ sku: 'LAMP', units: 3 }])
+  expect(order.lines.map(({ units }) => units)).toEqual([3])
+  expect(shop.stockOf('LAMP')).toBe(-2)
+})
+
 test('the guard field stops an order although the app is gone', async () => {
   const { app, shop } = await shopWithApp({
     products: [{ sku: 'LAMP', stock: 5, customFields: { holdfast_guard: 'stop' } }],

@@ -1,7 +1,9 @@
 import { createHmac } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
 import { readCanonical } from '../src/adapters/wms/canonical.ts'
+import { doorOf } from '../src/adapters/wms/door.ts'
 import { isFlat, readFlat } from '../src/adapters/wms/flat.ts'
+import { instantOf } from '../src/core/ids.ts'
 import { connector } from './connector.ts'
 import { type Incoming, serve } from './loopback.ts'
 import { seededRandom } from './random.ts'
@@ -64,6 +66,40 @@ test('messages carry a Standard Webhooks signature over the raw body', async () 
   expect(first?.headers['webhook-signature']).toBe(`v1,${right}`)
   expect(first?.path).toBe('/v1/sources/wms/messages')
 })
+
+test.each(['canonical', 'flat'] as const)(
+  'the source’s own door proves and reads every %s message',
+  async (dialect) => {
+    const { warehouse, inbox } = await warehouseAndInbox({ dialect })
+    warehouse.receive('LAMP', 5)
+    warehouse.expectGoods({ purchaseOrder: 'P1', line: '1', sku: 'LAMP', units: 4, eta: '2026-12-01' })
+    warehouse.importOrder(order)
+    warehouse.acknowledge('nord', '10001')
+    warehouse.allocate('nord', '10001')
+    warehouse.deallocate('nord', '10001', { units: 1 })
+    warehouse.pick('nord', '10001')
+    warehouse.ship('nord', '10001', { units: 1 })
+    warehouse.short('nord', '10001', { units: 1 })
+    warehouse.cancel('nord', '10001')
+    warehouse.count('LAMP', 3)
+    warehouse.transfer('LAMP', 1, 'W1', 'W2')
+    warehouse.snapshot()
+    await warehouse.settled()
+    const door = doorOf({ ...sourceOf('net'), auth: { kind: 'standard-webhooks', secrets: [SECRET] } })
+    const receivedAt = instantOf(Date.now())
+    const deliver = ({ headers, body }: Incoming, changed = body) => {
+      const texts = Object.entries(headers).map(([name, value]) => [name, String(value)])
+      return door.readDelivery({ headers: Object.fromEntries(texts), raw: Buffer.from(changed), receivedAt })
+    }
+    expect(inbox.length).toBeGreaterThan(dialect === 'flat' ? 5 : 15)
+    for (const incoming of inbox) {
+      expect(deliver(incoming)).toMatchObject({
+        messages: [{ id: incoming.headers['webhook-id'], problems: [] }],
+      })
+      expect(deliver(incoming, `${incoming.body} `)).toMatchObject({ refused: { httpCode: 401 } })
+    }
+  },
+)
 
 test('a net figure falls with the allocation, and shipping changes it no more', async () => {
   const { warehouse, heard } = await warehouseAndInbox()
