@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import colors from 'picocolors'
 import { connector } from './connector.ts'
+import { goOn } from './everyday.ts'
 import { seededRandom } from './random.ts'
 import type { AppManifest } from './shopware/install.ts'
 import { type SimulatedShop, startSimulatedShop } from './shopware.ts'
@@ -35,12 +36,21 @@ export type DemoOptions = {
   readonly seed?: number
 }
 
+/** The product that the story is about. */
 const SKU = 'LAMP-OAK'
+/** Sold beside it once the story is told; the shelves are bare at first. */
+const OTHERS = {
+  'LAMP-ASH': 'Ash lamp',
+  'CHAIR-OAK': 'Oak chair',
+  'CHAIR-RED': 'Red chair',
+  'MUG-BLUE': 'Blue mug',
+  TEAPOT: 'Teapot',
+}
 const SOURCE = 'demo-warehouse'
 const WAREHOUSE = 'MAIN'
 
 /**
- * Plays the story once, about two minutes, then leaves the shops and the warehouse running until `stop`.
+ * Plays the story once, about two minutes, then everyday life with six products until `stop`.
  *
  * Throws where a shop cannot be connected; a stopped demo ends quietly.
  */
@@ -58,7 +68,9 @@ export async function runDemo({ holdfast, auth, log, stop, seed = 1 }: DemoOptio
   try {
     const open = async (name: string) => {
       const random = seededRandom(seed + 1 + shops.length)
-      const shop = await startSimulatedShop({ name, products: [{ sku: SKU, name: 'Oak lamp', stock: 6 }], random })
+      const others = Object.entries(OTHERS).map(([sku, called]) => ({ sku, name: called, stock: 0 }))
+      const products = [{ sku: SKU, name: 'Oak lamp', stock: 6 }, ...others]
+      const shop = await startSimulatedShop({ name, products, random })
       shops.push(shop)
       return shop
     }
@@ -71,18 +83,23 @@ export async function runDemo({ holdfast, auth, log, stop, seed = 1 }: DemoOptio
       if (!done.installed) throw new Error(`${shop.name} could not connect: ${done.refused}`)
       log(lineOf({ who: shop.name, what: `connected, ${shop.url}`, tone: 'calm' }))
     }
+    const pause = (ms: number) => delay(ms, undefined, { signal: stop })
+    const handing = connector(shops, warehouse)
     const stage = {
       warehouse,
       first,
       second,
-      connector: connector(shops, warehouse),
+      connector: handing,
       sku: SKU,
       stock: () => holdfast.stock(SKU),
       deadLetters: () => holdfast.deadLetters(),
-      pause: (ms: number) => delay(ms, undefined, { signal: stop }),
+      pause,
     }
     for await (const scene of play(stage)) log(lineOf(scene))
-    if (!stop.aborted) await new Promise((done) => stop.addEventListener('abort', done, { once: true }))
+    const skus = [SKU, ...Object.keys(OTHERS)]
+    const random = seededRandom(seed)
+    const everyday = { warehouse, shops, connector: handing, skus, random, stock: holdfast.stock, pause }
+    for await (const scene of goOn(everyday)) log(lineOf(scene))
   } catch (cause) {
     if (!stop.aborted) throw cause
   } finally {

@@ -136,7 +136,8 @@ const heldWord = (page: GatewayOutcome): string => {
   return page.errors.some((error) => error.blockOrder) ? 'refused' : 'held'
 }
 
-function outcome(answer: Awaited<ReturnType<SimulatedShop['order']>>): string {
+/** What a buyer hears, in a few words. */
+export function outcome(answer: Awaited<ReturnType<SimulatedShop['order']>>): string {
   if ('refused' in answer) return `no. “${answer.messages.join(' ')}”`
   return `order ${answer.order.orderNumber} of ${answer.order.lines.reduce((sum, line) => sum + line.units, 0)}`
 }
