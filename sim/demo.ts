@@ -50,7 +50,7 @@ const SOURCE = 'demo-warehouse'
 const WAREHOUSE = 'MAIN'
 
 /**
- * Plays the story once, about two minutes, then everyday life with six products until `stop`.
+ * Plays the story once, about half a minute, then everyday life with six products until `stop`.
  *
  * Throws where a shop cannot be connected; a stopped demo ends quietly.
  */

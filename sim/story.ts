@@ -55,12 +55,10 @@ export async function* play(stage: Stage): AsyncGenerator<Scene> {
   yield await seen(first.name, `the same buyer orders: ${outcome(await first.order(looked))}`, 'good')
 
   await abandon(first, sku, 1)
-  const abandoned = (await stage.stock()).available
-  yield await seen(
-    first.name,
-    'another one gets a yes for 1, then the payment breaks off: no order, a hold alone',
-    'odd',
-  )
+  const numbers = await stage.stock()
+  const broken = 'another one gets a yes for 1, then the payment breaks off: no order, a hold alone'
+  yield { who: first.name, what: broken, tone: 'odd', numbers }
+  yield await freed(stage, numbers.available ?? 0)
 
   connector.step()
   for (const order of first.orders()) warehouse.allocate(first.name, order.orderNumber)
@@ -71,7 +69,9 @@ export async function* play(stage: Stage): AsyncGenerator<Scene> {
 
   // Put into the basket while there was some: an empty shelf would not let it in.
   const waiting = basket(second, sku, 1)
-  yield await seen(second.name, `a buyer takes 3: ${outcome(await second.order(basket(second, sku, 3)))}`, 'good')
+  const last = second.stockOf(sku)
+  const taken = await second.order(basket(second, sku, last))
+  yield await seen(second.name, `a buyer takes the last ${last}: ${outcome(taken)}`, 'good')
   const late = await second.order(waiting)
   yield await seen(second.name, `the next one wants 1 more: ${outcome(late)}`, 'refused' in late ? 'refused' : 'odd')
 
@@ -89,23 +89,20 @@ export async function* play(stage: Stage): AsyncGenerator<Scene> {
 
   warehouse.receive(sku, 4)
   yield await seen(warehouse.name, 'four more come: the waiting order is served first, the rest is for sale', 'good')
+}
 
-  const before = (await stage.stock()).available ?? 0
+/** Waits until the clock of the shop's orders has passed an attempt that became none. */
+async function freed({ stock, pause }: Stage, before: number): Promise<Scene> {
   // Bounded: a stopped demo ends the pause, and patience ends the wait.
   for (let waitedMs = 0; waitedMs < EXPIRY_PATIENCE_MS; waitedMs += LOOK_EVERY_MS) {
-    const numbers = await stage.stock()
+    const numbers = await stock()
     if ((numbers.available ?? 0) > before) {
-      yield { who: 'Holdfast', what: 'has read every order: the abandoned unit is free again', tone: 'good', numbers }
-      return
+      return { who: 'Holdfast', what: 'has read every order: the abandoned unit is free again', tone: 'good', numbers }
     }
     await pause(LOOK_EVERY_MS)
   }
-  yield {
-    who: 'Holdfast',
-    what: 'still keeps the abandoned unit, for the orders are not all read',
-    tone: 'odd',
-    numbers: { available: before, 'when abandoned': abandoned ?? 0 },
-  }
+  const what = 'still keeps the abandoned unit, for the orders are not all read'
+  return { who: 'Holdfast', what, tone: 'odd', numbers: { available: before } }
 }
 
 /** A registered buyer with one line. */
@@ -133,7 +130,7 @@ class BrokenOff extends Error {}
 
 const heldWord = (page: GatewayOutcome): string => {
   if (page.heard !== 'yes') return `nobody answered (${page.heard})`
-  return page.errors.some((error) => error.blockOrder) ? 'refused' : 'held'
+  return page.errors.some((error) => error.blockOrder) ? 'refused' : 'no objection, and nothing held for a look'
 }
 
 /** What a buyer hears, in a few words. */
