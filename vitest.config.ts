@@ -10,7 +10,7 @@ export default defineConfig({
     globalSetup: ['test/postgres-server.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 20_000,
+    testTimeout: 45_000,
     hookTimeout: 60_000,
     execArgv: ['--disable-warning=ExperimentalWarning'],
   },

@@ -19,6 +19,7 @@ import { loadStates } from './adapters/postgres/load.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
 import { publicationBookOn } from './adapters/postgres/publication-store.ts'
 import {
+  closeIncident,
   deadLetterById,
   deadLetterPage,
   decideDeadLetter,
@@ -171,8 +172,11 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       return live && connectShop({ url: live.url, ...live.credentials, tokens, allowPrivate })
     },
     holdsLease: (shop) => leases.holds(shop),
+    enter: (whenAlone) => leases.enter(whenAlone),
     onRecorded,
     onTrouble: trouble,
+    onIncident: (incident) => openIncident(pool, incident),
+    onSettled: (code, key) => closeIncident(pool, code, key),
     processId: randomUUID(),
   })
   const applying = startLoop({
@@ -248,7 +252,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       status: side.status,
       lastShown: side.lastShown,
       states: (skus) => loadStates(pool, skus),
-      onOrderCall: side.onOrderCall,
+      onCall: side.onCall,
     },
     basketOf: (cartToken) => createHmac('sha256', basketKey).update(cartToken).digest(),
     isNewWebhook: (shopwareShopId, eventId) => isNewWebhook(database, shopwareShopId, eventId),

@@ -10,7 +10,7 @@ import type { ShopId, Sku, Units } from '../core/ids.ts'
 import { availabilityOf } from '../core/sellable.ts'
 import type { SkuState } from '../core/stock.ts'
 import type { Lane } from './lane.ts'
-import type { ShopStatus } from './shop-ports.ts'
+import { isUnread, type ShopStatus } from './shop-ports.ts'
 
 /** A call reduced to what a decision needs. */
 export type CheckoutCall = {
@@ -53,8 +53,8 @@ export type CheckoutPorts = {
   /** What the shop last showed, from this process's memory: known even with the database away. */
   readonly lastShown: (shop: ShopId, sku: Sku) => number | undefined
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
-  /** The shop asked: a silence that waited for this ends its first part. */
-  readonly onOrderCall: (shop: ShopId) => void
+  /** The shop asked, be it for a page: its calls reach us, so a silence that waited for this is over. */
+  readonly onCall: (shop: ShopId) => void
 }
 
 /** Shopware goes on by itself after 5 s; we have answered long before. */
@@ -67,11 +67,11 @@ export async function answerCheckout(
   shop: ShopId,
   call: CheckoutCall,
 ): Promise<{ readonly outcome: CheckoutOutcome; readonly objections: readonly Objection[] }> {
+  ports.onCall(shop)
   if (call.isEditOrder || call.cartBlocked || call.lines.length === 0)
     return { outcome: 'nothing-to-hold', objections: [] }
   if (!call.isOrderCall) return { outcome: 'looked', objections: await look(ports, shop, call) }
-  ports.onOrderCall(shop)
-  if (mustNotDecide(ports, shop, call)) return undecided(ports, shop, call)
+  if (mustNotDecide(ports, shop)) return undecided(ports, shop, call)
   const decided = ports.lane
     .submit(
       { kind: 'hold', shop, reservation: `call-${randomUUID()}`, via: 'gateway', mode: 'all', lines: call.lines },
@@ -91,25 +91,13 @@ export async function answerCheckout(
   return { outcome: 'refused', objections: objectionsTo(answer.refusal, call) }
 }
 
-/** Not connected yet, or back from a silence and not yet read: what the shop sold meanwhile is unknown. */
-function mustNotDecide(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall): boolean {
+/**
+ * Not connected yet, or back from a silence and not yet read: what the shop sold meanwhile is unknown. What other unread shops
+ * may have sold is the lane's business: it counts what they last showed as sold.
+ */
+function mustNotDecide(ports: CheckoutPorts, shop: ShopId): boolean {
   const status = ports.status(shop)
-  if (status?.state !== 'connected') return true
-  if (isUnread(status)) return true
-  return call.lines.some(({ sku }) => shownByUnread(ports, shop, sku))
-}
-
-/** The first stage of a silence. */
-const isUnread = (status: ShopStatus): boolean => status.silentFrom !== undefined && !status.readSinceReturn
-
-/** Another shop over the same warehouses is unread and last showed units of this SKU: until it is read they count as sold. */
-function shownByUnread(ports: CheckoutPorts, shop: ShopId, sku: Sku): boolean {
-  const mine = ports.rules().shops.get(shop)?.warehouses ?? []
-  return [...ports.rules().shops.values()].some((other) => {
-    const status = ports.status(other.shop)
-    const overlaps = other.shop !== shop && other.warehouses.some((each) => mine.includes(each))
-    return overlaps && status !== undefined && isUnread(status) && (ports.lastShown(other.shop, sku) ?? 0) > 0
-  })
+  return status?.state !== 'connected' || isUnread(status)
 }
 
 /** The shop's policy `whenUndecided`: small numbers are blocked, because there the race would be lost. */

@@ -2,8 +2,11 @@
 import type { Instant, Sku, Units } from '../core/ids.ts'
 import type { ShopOrder } from '../core/shop-order.ts'
 
+/** An order as read, with the shop's own time of change where it has one: equal orders with other times were touched between. */
+export type ReadOrder = ShopOrder & { readonly changedAt?: Instant }
+
 /** One page of orders with the highest running number that it held, `0` for an empty one. */
-export type OrderPage = { readonly orders: readonly ShopOrder[]; readonly highestNumber: number }
+export type OrderPage = { readonly orders: readonly ReadOrder[]; readonly highestNumber: number }
 
 /** What a shop shows for one product at the moment of reading. */
 export type ShownProduct = {
@@ -46,7 +49,7 @@ export interface Shop {
   /** Orders that are neither completed nor cancelled, one page, by ascending running number. */
   openOrdersAfter(number: number): Promise<OrderPage>
   /** The orders of these ids that still exist; one that does not is gone. At most 100 ids. */
-  ordersById(orderIds: readonly string[]): Promise<readonly ShopOrder[]>
+  ordersById(orderIds: readonly string[]): Promise<readonly ReadOrder[]>
   /** What the shop shows for these SKUs; SKUs that it does not know are missing from the answer. At most 500. */
   shown(skus: readonly Sku[]): Promise<readonly ShownProduct[]>
   /** Sets absolute values in one request of at most 250 rows; one bad row is singled out, its neighbours are written. */

@@ -87,6 +87,7 @@ async function publish(
           }
         : undefined
     const rises = product !== undefined && band !== undefined && product.units < band.leastUnits && units === undefined
+    const waitsForOthers = state !== undefined && state.unread.size > 0
     return {
       mark,
       shown: product,
@@ -95,7 +96,7 @@ async function publish(
       lookAgainAt: lookAgainAt(ports.rules(), shop, {
         now,
         wrote: write !== undefined,
-        waits: rises,
+        waits: rises || waitsForOthers,
         recentOrderAt: mine?.recentOrderAt,
       }),
     }
@@ -105,8 +106,9 @@ async function publish(
     shop,
     plans.map((plan) => seenRow(plan, outcomes)),
   )
-  for (const { shown: product, write } of plans) {
-    if (product) ports.onShown(product.sku, write?.units ?? product.units)
+  for (const plan of plans) {
+    const units = shownAfter(plan, outcomes.get(plan.mark.sku))
+    if (units !== undefined) ports.onShown(plan.mark.sku, units)
   }
   return plans.map(({ mark, lookAgainAt: again }) => {
     const outcome = outcomes.get(mark.sku)?.outcome
@@ -117,7 +119,7 @@ async function publish(
 
 /**
  * When a number is worth another look without any news: once the watermark has passed our write (H34), once the shop has had
- * time to subtract an order that we have just read (H40), and while a rise has to wait.
+ * time to subtract an order that we have just read (H40), and while a rise has to wait or another shop is not read yet.
  */
 function lookAgainAt(
   rules: Configuration,
@@ -146,12 +148,19 @@ async function writeAll(shop: Shop, plans: readonly Plan[]): Promise<ReadonlyMap
   return outcomes
 }
 
+/** What the shop shows after the pass; after an unknown outcome, the larger of what it showed and what we sent. */
+function shownAfter({ shown, write }: Pick<Plan, 'shown' | 'write'>, outcome: WriteOutcome | undefined) {
+  if (!shown || !write || outcome?.outcome === 'refused') return shown?.units
+  return outcome?.outcome === 'written' ? write.units : Math.max(shown.units, write.units)
+}
+
 function seenRow({ mark, shown, write, version }: Plan, outcomes: ReadonlyMap<Sku, WriteOutcome>): SeenRow {
   const outcome = outcomes.get(mark.sku)
   return {
     skuId: mark.skuId,
     productId: shown?.productId ?? null,
     seenUnits: shown?.units ?? null,
+    shownUnits: shownAfter({ shown, write }, outcome) ?? null,
     merchantCloseOut: shown?.closeOut ?? null,
     ...(write && outcome?.outcome === 'written'
       ? { written: { units: write.units, version, revision: write.revision } }

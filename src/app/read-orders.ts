@@ -8,11 +8,11 @@
  */
 import { createHash } from 'node:crypto'
 import type { ShopRules } from '../core/configuration.ts'
-import { after, type Instant } from '../core/ids.ts'
+import { after, type Instant, type Sku } from '../core/ids.ts'
 import type { OrderCommand } from '../core/order.ts'
 import type { ShopOrder } from '../core/shop-order.ts'
 import type { Lane } from './lane.ts'
-import type { Shop } from './ports.ts'
+import type { ReadOrder, Shop } from './ports.ts'
 import type { OrderTrail, ShopBook } from './shop-ports.ts'
 
 export type OrderReaderPorts = {
@@ -22,6 +22,8 @@ export type OrderReaderPorts = {
   readonly lane: Lane
   /** Told after orders were recorded: words of the warehouse may wait for them. */
   readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
+  /** Told which SKUs of the shop may have moved by themselves: a second cancel changes the shop's stock and nothing else (H31). */
+  readonly onTouched: (skus: readonly Sku[]) => Promise<unknown>
 }
 
 /** Pages of one pass; more are left to the next pass, and the watermark stays where it is. */
@@ -58,7 +60,7 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
 
   /** Records what is new about these orders. An order that was read unchanged costs one hash. */
   async function record(
-    orders: readonly ShopOrder[],
+    orders: readonly ReadOrder[],
     options: { baseline?: boolean; skipCompleted?: boolean } = {},
   ): Promise<void> {
     const { shop: name, warehouseKnowsOrdersBefore } = rules()
@@ -69,7 +71,8 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
     for (let from = 0; from < news.length; from += ORDERS_AT_ONCE) {
       const slice = news.slice(from, from + ORDERS_AT_ONCE)
       await Promise.all(
-        slice.map(async (order) => {
+        slice.map(async (read) => {
+          const { changedAt: _, ...order } = read
           const warehouseKnows =
             warehouseKnowsOrdersBefore !== undefined &&
             order.orderedAt !== undefined &&
@@ -89,14 +92,15 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
           // It came through a cart and found no hold: the shop sold while we did not answer (L2).
           if (isNew && !options.baseline && answer.unheldUnits > 0 && cameThroughCart)
             await book.silence(name, await book.now())
-          remember(order)
+          remember(read)
         }),
       )
+      await ports.onTouched([...new Set(slice.flatMap(({ lines }) => lines.map(({ sku }) => sku)))])
       await ports.onRecorded(slice.map(({ orderNumber }) => orderNumber))
     }
   }
 
-  function remember(order: ShopOrder): void {
+  function remember(order: ReadOrder): void {
     seen.delete(order.orderId)
     seen.set(order.orderId, digest(order))
     const [oldest] = seen.keys()
@@ -193,4 +197,4 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
 
 const GONE = 'gone'
 
-const digest = (order: ShopOrder): string => createHash('sha1').update(JSON.stringify(order)).digest('base64')
+const digest = (order: ReadOrder): string => createHash('sha1').update(JSON.stringify(order)).digest('base64')

@@ -16,6 +16,9 @@ export type ShopStatus = {
   readonly watermark: Instant | undefined
 }
 
+/** The first stage of a silence: no complete read of the shop has begun since we are back. */
+export const isUnread = (status: ShopStatus): boolean => status.silentFrom !== undefined && !status.readSinceReturn
+
 /** How far the reader of orders has come. */
 export type OrderTrail = {
   /** Highest order numbers known at earlier reads, oldest first: a read goes back by `orderInFlight`. */
@@ -39,9 +42,14 @@ export interface ShopBook {
   returned(shop: ShopId): Promise<unknown>
   /** A complete read that began then is done: ends the first stage of a silence, and both once the watermark has passed. */
   readDone(shop: ShopId, startedAt: Instant): Promise<unknown>
-  heartbeat(me: string): Promise<unknown>
-  /** The last sign of life of a process that is gone, unless another one is alive. */
-  lastHeartbeat(me: string): Promise<Instant | undefined>
+  /** Counts a shop as back that has not called since its silence was noticed so long ago. */
+  assumeReturned(afterMs: number): Promise<unknown>
+  /** Gives a sign of life. Returns the last one of any process if it was too long ago: since then shops went on by themselves. */
+  heartbeat(me: string): Promise<Instant | undefined>
+  /** The last sign of life of any process. */
+  lastHeartbeat(): Promise<Instant | undefined>
+  /** The process ends in order. */
+  farewell(me: string): Promise<unknown>
   dueHolds(
     limit: number,
   ): Promise<readonly { readonly shop: ShopId; readonly sku: string; readonly watermark: Instant | undefined }[]>
@@ -70,6 +78,8 @@ export type SeenRow = {
   readonly skuId: number
   readonly productId: string | null
   readonly seenUnits: number | null
+  /** What it shows after the pass, as far as we know. */
+  readonly shownUnits: number | null
   readonly merchantCloseOut: boolean | null
   readonly written?: { readonly units: number; readonly version: number; readonly revision: string }
   readonly quarantined?: string
@@ -86,7 +96,10 @@ export interface PublicationBook {
   ): Promise<ReadonlyMap<number, { readonly units: Units; readonly recentOrderAt: Instant | undefined }>>
   remember(shop: ShopId, rows: readonly SeenRow[]): Promise<void>
   markProducts(shop: ShopId, productIds: readonly string[]): Promise<unknown>
+  /** Marks SKUs of which the shop may have moved its own number. */
+  markSkus(shop: ShopId, skus: readonly Sku[]): Promise<unknown>
   markAll(shops: readonly ShopId[]): Promise<unknown>
   markStale(shop: ShopId, olderThanSeconds: number, limit: number): Promise<unknown>
+  /** What the shop showed when it was last looked at or written, by SKU. */
   lastShown(shop: ShopId): Promise<ReadonlyMap<Sku, number>>
 }

@@ -3,14 +3,14 @@
  * ends holds and settles rises, and the heartbeat by which a silence is known (L2).
  */
 import type { Configuration } from '../core/configuration.ts'
-import { instantOf, type ShopId, type Sku, skuOf } from '../core/ids.ts'
-import type { SkuState } from '../core/stock.ts'
+import { type Instant, instantOf, type ShopId, type Sku, skuOf } from '../core/ids.ts'
+import { type SkuState, UNREADABLE_WITHIN_MS } from '../core/stock.ts'
 import type { Lane } from './lane.ts'
 import { type Loop, startLoop } from './loop.ts'
 import type { Shop } from './ports.ts'
 import { publishDue } from './publish.ts'
 import { type OrderReader, orderReader } from './read-orders.ts'
-import type { PublicationBook, ShopBook, ShopStatus } from './shop-ports.ts'
+import { isUnread, type PublicationBook, type ShopBook, type ShopStatus } from './shop-ports.ts'
 
 export type ShopSidePorts = {
   readonly book: ShopBook
@@ -22,10 +22,23 @@ export type ShopSidePorts = {
   readonly connection: (shop: ShopId) => Promise<Shop | undefined>
   /** Gives one process at a time the care of a shop; `false` when another one has it. */
   readonly holdsLease: (shop: ShopId) => Promise<boolean>
+  /** Takes this process's place among the living; runs what is given when no other one lives. */
+  readonly enter: (whenAlone: () => Promise<void>) => Promise<void>
   readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
   readonly onTrouble: (cause: unknown, loop: string) => void
+  readonly onIncident: (incident: ShopIncident) => Promise<unknown>
+  /** An incident of that kind is over. */
+  readonly onSettled: (code: ShopIncident['code'], key: string) => Promise<unknown>
   /** This process, in the table of heartbeats. */
   readonly processId: string
+}
+
+/** A shop that cannot be read although it must be. */
+export type ShopIncident = {
+  readonly code: 'SHOP_UNREAD'
+  readonly key: string
+  readonly shop: ShopId
+  readonly cause: string
 }
 
 export type ShopSide = {
@@ -37,8 +50,8 @@ export type ShopSide = {
   lookAtProducts(shop: ShopId, productIds: readonly string[]): Promise<void>
   status(shop: ShopId): ShopStatus | undefined
   lastShown(shop: ShopId, sku: Sku): number | undefined
-  /** The shop asked at an order: we are back for it. */
-  onOrderCall(shop: ShopId): void
+  /** The shop called: we are back for it. */
+  onCall(shop: ShopId): void
   /** A registration was confirmed: its open orders are read next. */
   onRegistered(shop: ShopId): Promise<void>
   onGone(shop: ShopId): Promise<void>
@@ -69,8 +82,14 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
   const statuses = new Map<ShopId, ShopStatus>()
   const shown = new Map<ShopId, Map<Sku, number>>()
   const cares = new Map<ShopId, Care>()
+  const overdue = new Set<ShopId>()
 
-  await noticeSilence(ports)
+  // From the last sign of life to our start every connected shop may have sold by itself (L2).
+  await ports.enter(async () => {
+    const last = await book.lastHeartbeat()
+    if (last !== undefined) await fallSilent(book, last)
+  })
+  await book.heartbeat(processId)
   await refresh()
 
   async function refresh(): Promise<void> {
@@ -90,6 +109,22 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     }
   }
 
+  /** Once a silence lasts too long, people have to know which shop cannot be read; and when it is over. */
+  async function tellUnread(): Promise<void> {
+    for (const status of statuses.values()) {
+      const { shop } = status
+      if (!isUnread(status)) {
+        if (overdue.delete(shop)) await ports.onSettled('SHOP_UNREAD', shop)
+        continue
+      }
+      const since = status.returnedAt ?? status.silentFrom
+      if (overdue.has(shop) || since === undefined || (await book.now()) - since < UNREADABLE_WITHIN_MS) continue
+      const cause = 'its orders could not be read since a silence; what it may have sold meanwhile is not known'
+      await ports.onIncident({ code: 'SHOP_UNREAD', key: shop, shop, cause })
+      overdue.add(shop)
+    }
+  }
+
   function careFor(shop: ShopId, connection: Shop): Care {
     const { onTrouble } = ports
     const reader = orderReader({
@@ -98,6 +133,10 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       book,
       lane: ports.lane,
       onRecorded: ports.onRecorded,
+      async onTouched(skus) {
+        await publications.markSkus(shop, skus)
+        cares.get(shop)?.publisher.wake()
+      },
     })
     const orders = startLoop({
       name: `orders:${shop}`,
@@ -128,7 +167,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       onTrouble,
       async round() {
         const status = statuses.get(shop)
-        if (status?.state !== 'connected' || isUnread(status) || !(await ports.holdsLease(shop))) return false
+        if (status?.state !== 'connected' || !(await ports.holdsLease(shop))) return false
         const taken = await publishDue(
           {
             shop: connection,
@@ -158,8 +197,12 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     everyMs: HEARTBEAT_MS,
     onTrouble: ports.onTrouble,
     async round() {
-      await book.heartbeat(processId)
+      // The database was away, or this process stood still, and no other one lived: shops went on by themselves.
+      const silentFrom = await book.heartbeat(processId)
+      if (silentFrom !== undefined) await fallSilent(book, silentFrom)
+      await book.assumeReturned(UNREADABLE_WITHIN_MS)
       await refresh()
+      await tellUnread()
       await takeCare()
       return false
     },
@@ -183,7 +226,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     },
     status: (shop) => statuses.get(shop),
     lastShown: (shop, sku) => shown.get(shop)?.get(sku),
-    onOrderCall(shop) {
+    onCall(shop) {
       const status = statuses.get(shop)
       if (status?.silentFrom === undefined || status.returnedAt !== undefined) return
       statuses.set(shop, { ...status, returnedAt: instantOf(Date.now()) })
@@ -202,20 +245,16 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     },
     async stop() {
       await Promise.all([pulse.stop(), clock.stop(), ...[...cares.keys()].map(release)])
+      await book.farewell(processId).catch((cause: unknown) => ports.onTrouble(cause, 'heartbeat'))
     },
   }
 }
 
-const isUnread = (status: ShopStatus): boolean => status.silentFrom !== undefined && !status.readSinceReturn
-
-/** L2: from a process's last heartbeat to our start every connected shop may have sold by itself. */
-async function noticeSilence({ book, processId }: ShopSidePorts): Promise<void> {
-  const last = await book.lastHeartbeat(processId)
-  await book.heartbeat(processId)
-  if (last === undefined) return
+/** L2: every connected shop may have sold by itself since then; we are back now. */
+async function fallSilent(book: ShopBook, from: Instant): Promise<void> {
   for (const { shop, state } of await book.all()) {
     if (state !== 'connected') continue
-    await book.silence(shop, last)
+    await book.silence(shop, from)
     await book.returned(shop)
   }
 }

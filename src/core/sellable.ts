@@ -23,6 +23,8 @@ export type Availability = {
   /** Open shortages, of any shop, that the same warehouses could serve. */
   readonly shortageUnits: Units
   readonly shopSafetyUnits: Units
+  /** What other shops over these warehouses last showed and may have sold in silence: they have not been read since (L2). */
+  readonly unreadUnits: Units
   /** May be negative; shown to shops as at least 0. */
   readonly availableUnits: number
   readonly openUnits: Units
@@ -43,7 +45,9 @@ export function availabilityOf(state: SkuState, rules: Configuration, shop: Shop
   const terms = warehousesOf(rules, shop).flatMap((warehouse) => termOf(state, rules, warehouse))
   const shortage = servableShortage(state, rules, shop)
   const shopSafetyUnits = safetyOfShop(rules, shop, state.sku)
-  const availableUnits = terms.reduce((sum, { termUnits }) => sum + termUnits, 0) - shortage - shopSafetyUnits
+  const unreadUnits = shownByUnread(state, rules, shop)
+  const availableUnits =
+    terms.reduce((sum, { termUnits }) => sum + termUnits, 0) - shortage - shopSafetyUnits - unreadUnits
   const openUnits = state.shopCounts.get(shop)?.open ?? 0
   const quotaUnits = quotaOf(rules, shop, state.sku)
   const withinQuota = quotaUnits === undefined ? Number.POSITIVE_INFINITY : quotaUnits - openUnits
@@ -53,6 +57,7 @@ export function availabilityOf(state: SkuState, rules: Configuration, shop: Shop
     terms,
     shortageUnits: shortage,
     shopSafetyUnits,
+    unreadUnits,
     availableUnits,
     openUnits,
     quotaUnits,
@@ -78,11 +83,26 @@ function termOf(state: SkuState, rules: Configuration, warehouse: WarehouseId): 
 
 /** Shortages that any warehouse of this shop could serve: they come first, so they are not for sale (H1). */
 function servableShortage(state: SkuState, rules: Configuration, shop: ShopId): Units {
-  const mine = new Set(warehousesOf(rules, shop))
   let units = 0
   for (const [owner, { shortage }] of state.shopCounts) {
-    if (shortage === 0) continue
-    if (owner === shop || warehousesOf(rules, owner).some((warehouse) => mine.has(warehouse))) units += shortage
+    if (shortage > 0 && (owner === shop || shareWarehouses(rules, owner, shop))) units += shortage
   }
   return units
 }
+
+/**
+ * What other shops over the same warehouses last showed before a silence, as long as they have not been read (L2). One that
+ * cannot be read for too long binds its share only where the shares were split: else it would bind all there is.
+ */
+function shownByUnread(state: SkuState, rules: Configuration, shop: ShopId): Units {
+  let units = 0
+  for (const [owner, shown] of state.unread) {
+    if (owner === shop || !shareWarehouses(rules, owner, shop)) continue
+    if (shown.isOverdue && rules.shops.get(owner)?.whenSilent !== 'split') continue
+    units += shown.units
+  }
+  return units
+}
+
+const shareWarehouses = (rules: Configuration, a: ShopId, b: ShopId): boolean =>
+  warehousesOf(rules, a).some((warehouse) => warehousesOf(rules, b).includes(warehouse))

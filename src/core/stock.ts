@@ -61,6 +61,12 @@ export type ShopCount = {
 /** An inbound line, as last told. Its remainder is sold against only once the promise rules take it. */
 export type InboundLine = Omit<InboundWord, 'kind' | 'sku'> & { readonly receivedAt: Instant }
 
+/** What a shop last showed; overdue when it could not be read for {@link UNREADABLE_WITHIN_MS}. */
+export type UnreadShown = { readonly units: Units; readonly isOverdue: boolean }
+
+/** A shop that cannot be read for so long after a silence must not bind the pool for ever (L2). */
+export const UNREADABLE_WITHIN_MS = 5 * 60_000
+
 export type SkuState = {
   readonly sku: Sku
   version: number
@@ -72,6 +78,8 @@ export type SkuState = {
   complete: boolean
   readonly shelfCounts: Map<WarehouseId, ShelfCount>
   readonly shopCounts: Map<ShopId, ShopCount>
+  /** What shops last showed that are back from a silence and not read yet: for everyone else it counts as sold (L2). No part of the fold. */
+  readonly unread: Map<ShopId, UnreadShown>
 }
 
 /** One step of a decision, small enough to replay: the state is the fold of all of them. `why` is for people. */
@@ -91,6 +99,7 @@ export const emptyState = (sku: Sku): SkuState => ({
   complete: true,
   shelfCounts: new Map(),
   shopCounts: new Map(),
+  unread: new Map(),
 })
 
 /** The name of an inbound line within its SKU. */

@@ -1,7 +1,7 @@
 /** Reads the states of SKUs. The lane reads under their locks and only what its commands can touch; everyone else reads whole. */
 import { type Command, needsAllDemands } from '../../core/decide.ts'
 import { type Sku, shopOf, skuOf, warehouseOf } from '../../core/ids.ts'
-import { emptyState, inboundKey, type SkuState, shortageUnits } from '../../core/stock.ts'
+import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
 import type { Queryable } from './database.ts'
 import {
   countOfRow,
@@ -175,6 +175,21 @@ async function fillShelves(on: Queryable, byId: ReadonlyMap<number, SkuState>): 
   for (const row of inbound.rows) {
     const line = inboundOfRow(row)
     byId.get(row.sku_id)?.inbound.set(inboundKey(line), line)
+  }
+  // In ordinary running no shop is unread and this finds nothing. Reads the few rows of shop, then the primary key of publication.
+  const unread = await on.query<{ shop: string; sku_id: number; units: number; overdue: boolean }>(
+    `select publication.shop, sku_id, shown_units as units,
+            silence_noticed_at < clock_timestamp() - make_interval(secs => $2) as overdue
+     from shop
+     join publication on publication.shop = shop.name
+     where silent_from is not null
+       and not read_since_return
+       and sku_id = any($1)
+       and shown_units > 0`,
+    [...ids, UNREADABLE_WITHIN_MS / 1000],
+  )
+  for (const { shop, sku_id, units, overdue } of unread.rows) {
+    byId.get(sku_id)?.unread.set(shopOf(shop), { units, isOverdue: overdue })
   }
 }
 

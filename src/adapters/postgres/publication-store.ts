@@ -105,17 +105,18 @@ export function publicationBookOn(database: Database): PublicationBook {
       if (rows.length === 0) return
       await pool.query(
         `insert into publication (
-           shop, sku_id, product_id, seen_units, seen_at, merchant_close_out,
+           shop, sku_id, product_id, seen_units, seen_at, shown_units, merchant_close_out,
            written_units, written_version, written_at, revision, quarantined)
-         select $1, sku_id, product_id, seen_units, clock_timestamp(), merchant_close_out,
+         select $1, sku_id, product_id, seen_units, clock_timestamp(), shown_units, merchant_close_out,
                 written_units, written_version, case when written_units is not null then clock_timestamp() end, revision, quarantined
-         from unnest($2::int[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::bigint[], $8::text[], $9::text[])
-           as seen (sku_id, product_id, seen_units, merchant_close_out, written_units, written_version, revision, quarantined)
+         from unnest($2::int[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::bigint[], $8::text[], $9::text[], $10::int[])
+           as seen (sku_id, product_id, seen_units, merchant_close_out, written_units, written_version, revision, quarantined, shown_units)
          order by sku_id
          on conflict (shop, sku_id) do update set
            product_id = excluded.product_id,
            seen_units = excluded.seen_units,
            seen_at = excluded.seen_at,
+           shown_units = excluded.shown_units,
            merchant_close_out = case
              when publication.written_at is null then excluded.merchant_close_out
              else publication.merchant_close_out
@@ -135,6 +136,7 @@ export function publicationBookOn(database: Database): PublicationBook {
           rows.map(({ written }) => written?.version ?? null),
           rows.map(({ written }) => written?.revision ?? null),
           rows.map(({ quarantined }) => quarantined ?? null),
+          rows.map(({ shownUnits }) => shownUnits),
         ],
       )
     },
@@ -149,6 +151,17 @@ export function publicationBookOn(database: Database): PublicationBook {
          order by sku_id
          on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = clock_timestamp()`,
         [shop, productIds],
+      ),
+
+    markSkus: (shop, skus) =>
+      pool.query(
+        `insert into dirty (shop, sku_id)
+         select $1, id
+         from sku
+         where sku = any($2)
+         order by id
+         on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = least(dirty.due_at, excluded.due_at)`,
+        [shop, skus],
       ),
 
     /** Marks every SKU of every shop: after a change of the rules. */
@@ -180,10 +193,10 @@ export function publicationBookOn(database: Database): PublicationBook {
     /** What each shop last showed, for whoever must answer without a decision. */
     async lastShown(shop) {
       const { rows } = await pool.query<{ sku: string; units: number }>(
-        `select sku.sku, coalesce(written_units, seen_units) as units
+        `select sku.sku, shown_units as units
          from publication
          join sku on sku.id = publication.sku_id
-         where shop = $1 and product_id is not null`,
+         where shop = $1 and shown_units is not null`,
         [shop],
       )
       return new Map(rows.map((row) => [skuOf(row.sku), row.units]))

@@ -78,6 +78,13 @@ export const openIncident = (
     [incident.code, incident.key, incident.cause, incident.shop ?? null, incident.sku ?? null],
   )
 
+/** Ends an incident that is over. Index: incident_open_once. */
+export const closeIncident = (on: Queryable, code: string, key: string) =>
+  on.query(`update incident set closed_at = clock_timestamp() where code = $1 and key = $2 and closed_at is null`, [
+    code,
+    key,
+  ])
+
 export type DeadLetterRow = {
   readonly id: number
   readonly source: string

@@ -4,7 +4,7 @@ import type { OrderTrail, ShopBook, ShopState } from '../../app/shop-ports.ts'
 import { type Instant, instantOf, type ShopId, shopOf } from '../../core/ids.ts'
 import { type Database, databaseNow, timestamp } from './database.ts'
 
-/** A process that has not been heard of for so long is gone. */
+/** When nobody has given a sign of life for so long, shops may have gone on by themselves: five beats. */
 export const HEARTBEAT_LOST_AFTER_MS = 5_000
 const ORDERS = 'orders'
 
@@ -103,7 +103,11 @@ export function shopBookOn(database: Database): ShopBook {
     /** Silence begins for one shop; one that lasts already keeps its beginning. */
     silence: (shop: ShopId, from: Instant) =>
       pool.query(
-        `update shop set silent_from = least(coalesce(silent_from, $2), $2), returned_at = null, read_since_return = false
+        `update shop set
+           silent_from = least(coalesce(silent_from, $2), $2),
+           silence_noticed_at = clock_timestamp(),
+           returned_at = null,
+           read_since_return = false
          where name = $1 and state = 'connected'`,
         [shop, timestamp(from)],
       ),
@@ -114,6 +118,16 @@ export function shopBookOn(database: Database): ShopBook {
         `update shop set returned_at = clock_timestamp()
          where name = $1 and silent_from is not null and returned_at is null`,
         [shop],
+      ),
+
+    /** A shop that could not call for so long, say because it shows nothing but zeros, counts as back: its orders are being read. */
+    assumeReturned: (afterMs: number) =>
+      pool.query(
+        `update shop set returned_at = clock_timestamp()
+         where silent_from is not null
+           and returned_at is null
+           and silence_noticed_at < clock_timestamp() - make_interval(secs => $1)`,
+        [afterMs / 1000],
       ),
 
     /** A complete read that began at `startedAt` is done. Ends the first stage, and both once the watermark has passed. */
@@ -131,24 +145,27 @@ export function shopBookOn(database: Database): ShopBook {
         [shop, timestamp(startedAt), ORDERS],
       ),
 
-    /** The last sign of life of any process that is gone, unless another one has been alive all the time. */
-    async lastHeartbeat(me) {
-      const { rows } = await pool.query<{ last: Instant | null; alive: boolean | null }>(
-        `select max(heartbeat_at) as last,
-                bool_or(heartbeat_at > clock_timestamp() - make_interval(secs => $2)) as alive
-         from process
-         where id <> $1`,
-        [me, HEARTBEAT_LOST_AFTER_MS / 1000],
-      )
-      const [row] = rows
-      return row?.alive || row?.last === null ? undefined : row?.last
+    /** The last sign of life of any process, this one's own included. */
+    async lastHeartbeat() {
+      const { rows } = await pool.query<{ last: Instant | null }>('select max(heartbeat_at) as last from process')
+      return rows[0]?.last ?? undefined
     },
 
-    heartbeat: (me: string) =>
-      pool.query(
-        `insert into process (id) values ($1) on conflict (id) do update set heartbeat_at = clock_timestamp()`,
-        [me],
-      ),
+    async heartbeat(me: string) {
+      const { rows } = await pool.query<{ silent_from: Instant | null }>(
+        `with before as (select max(heartbeat_at) as last from process)
+         insert into process (id) values ($1)
+         on conflict (id) do update set heartbeat_at = clock_timestamp()
+         returning (select last from before where last < clock_timestamp() - make_interval(secs => $2)) as silent_from`,
+        [me, HEARTBEAT_LOST_AFTER_MS / 1000],
+      )
+      return rows[0]?.silent_from ?? undefined
+    },
+
+    farewell: (me: string) =>
+      pool.query('update process set heartbeat_at = clock_timestamp(), ended_at = clock_timestamp() where id = $1', [
+        me,
+      ]),
 
     // ── holds and rises that are due ──
 

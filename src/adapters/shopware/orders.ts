@@ -1,9 +1,9 @@
 /** Reads orders by named fields: no customer, no address, no price ever leaves the shop. */
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { OrderPage } from '../../app/ports.ts'
+import type { OrderPage, ReadOrder } from '../../app/ports.ts'
 import { canonicalSku, type Instant, instantOf, isUnits, type Sku, skuOf } from '../../core/ids.ts'
-import type { OrderState, ShopOrder, ShopOrderLine } from '../../core/shop-order.ts'
+import type { OrderState, ShopOrderLine } from '../../core/shop-order.ts'
 import { Failure } from '../../errors.ts'
 import type { AdminApi } from './admin-api.ts'
 import { lineKeyOf } from './gateway.ts'
@@ -89,6 +89,7 @@ const ORDER_FIELDS = [
   'autoIncrement',
   'orderNumber',
   'orderDateTime',
+  'updatedAt',
   'stateMachineState.technicalName',
   'lineItems.type',
   'lineItems.quantity',
@@ -114,6 +115,7 @@ const orderRow = Type.Object({
   autoIncrement: Type.Integer(),
   orderNumber: Type.Union([Type.String(), Type.Null()]),
   orderDateTime: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  updatedAt: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   // Both are asked for, so both must be there; that they are not is told with a code of its own.
   stateMachineState: Type.Optional(Type.Union([Type.Object({ technicalName: Type.String() }), Type.Null()])),
   lineItems: Type.Optional(Type.Union([Type.Array(lineRow), Type.Null()])),
@@ -124,21 +126,28 @@ const numberAnswer = Compile(Type.Object({ data: Type.Array(Type.Object({ autoIn
 
 const searchAnswer = Compile(Type.Object({ data: Type.Array(orderRow) }))
 
-function orderOf(url: string, row: OrderRow): ShopOrder {
+function orderOf(url: string, row: OrderRow): ReadOrder {
   if (!row.lineItems || !row.stateMachineState) {
     const part = row.lineItems ? 'state' : 'lines'
     throw new Failure('SHOP_ANSWER_INCOMPLETE', `${url} told order ${row.orderNumber ?? row.id} without its ${part}.`, {
       retry: 'later',
     })
   }
-  const orderedAt = row.orderDateTime ? Date.parse(row.orderDateTime) : Number.NaN
+  const orderedAt = momentOf(row.orderDateTime)
+  const changedAt = momentOf(row.updatedAt)
   return {
     orderId: row.id,
     orderNumber: row.orderNumber ?? row.id,
     state: stateOf(row.stateMachineState.technicalName),
-    ...(Number.isNaN(orderedAt) ? {} : { orderedAt: instantOf(orderedAt) }),
+    ...(orderedAt === undefined ? {} : { orderedAt }),
+    ...(changedAt === undefined ? {} : { changedAt }),
     lines: row.lineItems.flatMap((line) => lineOf(line)),
   }
+}
+
+function momentOf(text: string | null | undefined): Instant | undefined {
+  const moment = text ? Date.parse(text) : Number.NaN
+  return Number.isNaN(moment) ? undefined : instantOf(moment)
 }
 
 /** A state that a merchant invented is one of an order under way: only `cancelled` frees units. */

@@ -293,6 +293,8 @@ create table publication (
   revision text,
   seen_units integer,
   seen_at timestamptz,
+  -- What the shop shows since our last look or write; after a write of unknown outcome the larger of the two.
+  shown_units integer,
   recheck_at timestamptz,
   -- The merchant's own close-out setting from before us; given back when the app goes.
   merchant_close_out boolean,
@@ -310,6 +312,7 @@ create table shop (
   baseline_at timestamptz,
   -- Silence (L2): since when we may have missed something, and since when we are back; both null in ordinary running.
   silent_from timestamptz,
+  silence_noticed_at timestamptz,
   returned_at timestamptz,
   read_since_return boolean not null default true
 );
