@@ -1,0 +1,211 @@
+/** The order of the house, read from its files: layers, dead files, forgotten markers, names, sizes. */
+import { describe, expect, test } from 'vitest'
+import { filesBelow, importsOf, reachedFrom, textOf } from './source-files.ts'
+
+const CODE_FOLDERS = ['src', 'sim', 'test', 'examples', 'bin']
+const isCode = (path: string): boolean => /\.[tj]s$/.test(path)
+const isTest = (path: string): boolean => /\.(test|shopware|e2e)\.ts$/.test(path)
+const code = CODE_FOLDERS.flatMap(filesBelow).filter(isCode)
+const source = code.filter((path) => path.startsWith('src/') && !isTest(path))
+const tests = code.filter(isTest)
+
+/** Which folders a folder's files may import. `src/errors.ts` is the one word that every layer but the core may use. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  'src/core/': ['src/core/'],
+  'src/app/': ['src/core/', 'src/app/', 'src/errors.ts'],
+  'src/adapters/': ['src/core/', 'src/app/', 'src/adapters/', 'src/errors.ts'],
+  'src/http/': ['src/core/', 'src/app/', 'src/http/', 'src/errors.ts'],
+  'src/cli/': ['src/core/', 'src/app/', 'src/adapters/', 'src/http/contract.ts', 'src/cli/', 'src/errors.ts'],
+  'src/config.ts': ['src/core/'],
+  'src/errors.ts': [],
+  'src/metrics.ts': [],
+  'src/flow.ts': ['src/app/'],
+  'src/service.ts': [
+    'src/core/',
+    'src/app/',
+    'src/adapters/',
+    'src/http/',
+    'src/config.ts',
+    'src/errors.ts',
+    'src/metrics.ts',
+  ],
+  'src/main.ts': ['src/cli/', 'src/config.ts'],
+}
+
+/** Imports across a layer that are meant, each with its reason. */
+const CROSSINGS: Readonly<Record<string, string>> = {
+  'src/http/auth.ts → src/adapters/postgres/token-store.ts': 'the scopes stand beside the table that keeps them',
+  'src/http/world.ts → src/adapters/postgres/token-store.ts': 'a type: the routes pass on what the table holds',
+  'src/http/world.ts → src/adapters/postgres/queries.ts': 'types: the routes pass on what the pages hold',
+  'src/config.ts → src/adapters/postgres/migrate.ts': 'what a schema may be called is told once, beside its use',
+  'src/cli/serve.ts → src/service.ts': 'the command that runs the service builds it',
+  'src/cli/serve.ts → src/config.ts': 'it needs the whole environment, not only the address',
+  'src/cli/verify.ts → src/config.ts': '--offline opens the database itself',
+  'src/cli/serve.ts → sim/demo.ts': 'npm start on an empty database shows the demo world',
+}
+
+const layerOf = (path: string): string | undefined => Object.keys(LAYERS).find((layer) => path.startsWith(layer))
+
+describe('layers', () => {
+  const crossings = source.flatMap((path) => {
+    const allowed = LAYERS[layerOf(path) ?? ''] ?? []
+    return importsOf(path)
+      .filter(({ isOurs, target }) => isOurs && !allowed.some((layer) => target.startsWith(layer)))
+      .map(({ target }) => `${path} → ${target}`)
+  })
+
+  test('every file of src belongs to a layer', () => {
+    expect(source.filter((path) => layerOf(path) === undefined)).toEqual([])
+  })
+
+  test('arrows point inward, but for the crossings that have a reason', () => {
+    expect([...new Set(crossings)].filter((crossing) => CROSSINGS[crossing] === undefined)).toEqual([])
+  })
+
+  test('no crossing is allowed that nobody uses', () => {
+    expect(Object.keys(CROSSINGS).filter((crossing) => !crossings.includes(crossing))).toEqual([])
+  })
+
+  test('the core imports no package, not even Node’s own', () => {
+    const packages = source
+      .filter((path) => path.startsWith('src/core/'))
+      .flatMap((path) => importsOf(path).flatMap(({ isOurs, target }) => (isOurs ? [] : [`${path}: ${target}`])))
+    expect(packages).toEqual([])
+  })
+
+  test('the simulated neighbours know Holdfast only by its protocols; connected.ts alone starts one', () => {
+    const known = code
+      .filter((path) => path.startsWith('sim/') && !isTest(path) && path !== 'sim/connected.ts')
+      .flatMap((path) =>
+        importsOf(path).flatMap(({ target }) => (target.startsWith('src/') ? [`${path} → ${target}`] : [])),
+      )
+    expect(known).toEqual([])
+  })
+
+  test('examples import nothing of ours: they are programs of strangers', () => {
+    const ours = code
+      .filter((path) => path.startsWith('examples/'))
+      .flatMap((path) => importsOf(path).flatMap(({ isOurs, target }) => (isOurs ? [`${path} → ${target}`] : [])))
+    expect(ours).toEqual([])
+  })
+})
+
+describe('what must not be there', () => {
+  /** Lines of some files that a pattern finds, as `path:line`. */
+  const found = (paths: readonly string[], pattern: RegExp): readonly string[] =>
+    paths.flatMap((path) =>
+      textOf(path)
+        .split('\n')
+        .flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}`] : [])),
+    )
+
+  test('the core has no clock and no chance', () => {
+    const core = source.filter((path) => path.startsWith('src/core/'))
+    expect(found(core, /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bperformance\.|\bcrypto\b/)).toEqual([])
+  })
+
+  test('the core waits for nobody', () => {
+    const core = source.filter((path) => path.startsWith('src/core/'))
+    expect(found(core, /\basync\b|\bawait\b|\bnew Promise\b|\bPromise[<.]|\bconsole\./)).toEqual([])
+  })
+
+  test('only main.ts reads the environment', () => {
+    expect(
+      found(
+        source.filter((path) => path !== 'src/main.ts'),
+        /\bprocess\.env\b/,
+      ),
+    ).toEqual([])
+  })
+
+  test('no forgotten markers', () => {
+    const markers = ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK', 'for ' + 'later', 'for ' + 'now']
+    const texts = [...code, ...filesBelow('docs'), ...filesBelow('src').filter((path) => path.endsWith('.sql'))]
+    expect(found(texts, new RegExp(`\\b(${markers.join('|')})\\b`))).toEqual([])
+  })
+
+  test('no test runs alone', () => {
+    expect(found(tests, new RegExp(`\\b(test|it|describe)\\.${'on' + 'ly'}\\b`))).toEqual([])
+  })
+
+  test('no file is named after nothing in particular', () => {
+    const nothing = /(^|[-./])(utils?|helpers?|managers?|common|misc|shared)([-./]|$)/
+    expect([...code, ...filesBelow('docs')].filter((path) => nothing.test(path))).toEqual([])
+  })
+})
+
+describe('names and sizes', () => {
+  test('files are kebab-case', () => {
+    const named = [...CODE_FOLDERS, 'docs'].flatMap(filesBelow).filter((path) => !path.startsWith('test/fixtures/'))
+    const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)+$/
+    expect(named.filter((path) => !kebab.test(path.split('/').at(-1) ?? ''))).toEqual([])
+  })
+
+  test('a file holds one idea: long ones have a reason', () => {
+    const longest = (path: string): number => (isTest(path) ? MAX_TEST_LINES : MAX_LINES)
+    const lines = (path: string): number => textOf(path).split('\n').length - 1
+    const long = code.filter((path) => lines(path) > longest(path))
+    expect(long.filter((path) => LONG_FILES[path] === undefined)).toEqual([])
+    expect(Object.keys(LONG_FILES).filter((path) => !long.includes(path))).toEqual([])
+  })
+})
+
+const MAX_LINES = 400
+/** A test file is a list of cases, read one by one. */
+const MAX_TEST_LINES = 800
+const LONG_FILES: Readonly<Record<string, string>> = {
+  'src/service.ts': 'the one place that builds things: read top to bottom it is the start of the process',
+}
+
+describe('nothing is dead', () => {
+  /** Files that nobody imports, each with whoever uses it. */
+  const ENTRIES: Readonly<Record<string, string>> = {
+    'src/main.ts': 'bin/holdfast.js and bin/start.js hand over to it',
+    'src/flow.ts': 'the map of the system, for people',
+  }
+
+  test('every file of src is reached from main.ts', () => {
+    const reached = reachedFrom(Object.keys(ENTRIES))
+    expect(source.filter((path) => !reached.has(path))).toEqual([])
+  })
+
+  test('every file of sim and test is reached from main.ts or from a test', () => {
+    const starts = ['src/main.ts', ...tests, 'test/postgres-server.ts']
+    const reached = reachedFrom(starts)
+    const rest = code.filter((path) => /^(sim|test)\//.test(path) && !reached.has(path))
+    expect(rest).toEqual([])
+  })
+
+  const { dependencies, devDependencies } = JSON.parse(textOf('package.json')) as Record<
+    'dependencies' | 'devDependencies',
+    Record<string, string>
+  >
+  const isPackage = ({ isOurs, target }: { isOurs: boolean; target: string }): boolean =>
+    !isOurs && !target.startsWith('node:')
+
+  test('what runs in production imports only production dependencies', () => {
+    const production = [...reachedFrom(['src/main.ts'])]
+    const packages = new Set(
+      production.flatMap((path) =>
+        importsOf(path)
+          .filter(isPackage)
+          .map(({ target }) => target),
+      ),
+    )
+    expect([...packages].filter((name) => dependencies[name] === undefined)).toEqual([])
+  })
+
+  test('every dependency is imported by somebody', () => {
+    const imported = new Set(code.flatMap((path) => importsOf(path).map(({ target }) => target)))
+    const unused = Object.keys(dependencies).filter((name) => !imported.has(name))
+    expect(unused.filter((name) => NOT_IMPORTED[name] === undefined)).toEqual([])
+    expect(Object.keys(NOT_IMPORTED).filter((name) => !unused.includes(name))).toEqual([])
+    expect(Object.keys(devDependencies).filter((name) => dependencies[name] !== undefined)).toEqual([])
+  })
+})
+
+/** Dependencies that no file imports, each with its reason. */
+const NOT_IMPORTED: Readonly<Record<string, string>> = {
+  '@fastify/type-provider-typebox': 'no route asks for it yet: routes name their types by hand (ARCHITECTURE.md)',
+  fflate: 'no file asks for it yet: the app is written as a folder, not as a zip (ARCHITECTURE.md)',
+}
