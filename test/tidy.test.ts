@@ -129,7 +129,7 @@ describe('what must not be there', () => {
   })
 
   test('no file is named after nothing in particular', () => {
-    const nothing = /(^|[-./])(utils?|helpers?|managers?|common|misc|shared)([-./]|$)/
+    const nothing = /(^|[-./])(utils?|helpers?|managers?|common)([-./]|$)/
     expect([...code, ...filesBelow('docs')].filter((path) => nothing.test(path))).toEqual([])
   })
 })
