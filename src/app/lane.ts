@@ -11,6 +11,8 @@ export type Origin = {
   readonly basket?: Uint8Array
   /** The received message that this word belongs to: it is ticked off in the same transaction, so that it counts once. */
   readonly receipt?: { readonly inboxId: number; readonly word: number }
+  /** The SKU of a word as its warehouse spells it, where that is not its canonical form. */
+  readonly sentAs?: string
 }
 
 /** Bulk waits for checkout, never the other way round. */
@@ -20,8 +22,9 @@ export interface Lane {
   /**
    * Decides one command. The answer is committed with fsync before it is given; a refusal is an answer, not an error.
    *
-   * @throws `LaneBusy` when too many wait, `Failure` DATABASE_UNREACHABLE when PostgreSQL does not answer, or what a broken
-   * invariant threw: then this command alone has left no trace
+   * @throws `LaneBusy` when too many wait, `Failure` DATABASE_UNREACHABLE when PostgreSQL does not answer (its message says
+   * whether the outcome is unknown: every command may be submitted again), or what a broken invariant threw: then this command
+   * alone has left no trace
    */
   submit<C extends Command>(command: C, origin: Origin, urgency?: Urgency): Promise<AnswerOf<C>>
 }

@@ -1,52 +1,92 @@
 /** One pool of connections to one schema. Every query is text with numbered parameters; no query names a schema. */
 import pg from 'pg'
 import { type Instant, instantOf } from '../../core/ids.ts'
+import { Failure } from '../../errors.ts'
 import { SCHEMA_PATTERN } from './migrate.ts'
+import { isOutage } from './outage.ts'
 
 /** What a query needs: the pool, or one client inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>
 
-export type Database = {
+/** Connections that work is done on: one statement by itself, or several that stand or fall together. */
+export type Connections = {
   readonly pool: pg.Pool
-  /** Runs the work in one transaction: committed when it returns, rolled back when it throws. */
+  /**
+   * Runs the work in one transaction: committed when it returns, rolled back when it throws.
+   *
+   * @throws what the work throws; Failure DATABASE_UNREACHABLE when PostgreSQL went away. Where it went away while it committed,
+   * the outcome is unknown: ask before you do it again, or do only what may be done twice.
+   */
   transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>
+}
+
+export type Database = Connections & {
+  /** The lane's own connections: whoever reads a lot beside it never makes a buyer wait for a free one. */
+  readonly reserved: Connections
   close(): Promise<void>
 }
 
 export type DatabaseOptions = {
   readonly url: string
   readonly schema: string
-  /** Connections at most; the lane keeps its own beside them. */
+  /** Connections at most, beside the few of the lane. */
   readonly connections?: number
   /** Told when an idle connection breaks; without a listener Node would end the process. */
   readonly onBroken?: (cause: Error) => void
 }
 
 const DEFAULT_CONNECTIONS = 10
-/** A statement that takes longer is given up: checkout has answered by then. */
+/** Two workers of one lane, and room for a second lane in the same process. */
+const RESERVED_CONNECTIONS = 4
+/** A statement that takes longer is given up. */
 const STATEMENT_TIMEOUT_MS = 30_000
+/** The lane's statements take milliseconds, waiting for a lock included: checkout has answered by then. */
+const RESERVED_STATEMENT_TIMEOUT_MS = 10_000
+/** A process that was stopped inside a transaction must not hold its SKUs for long. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000
+/** A server that hangs cancels nothing, so our own clock gives up a little later than its clock would. */
+const GRACE_MS = 5_000
 const CONNECT_TIMEOUT_MS = 2_000
 
 /** Opens a pool; connects only when first used. Units come as numbers, `bigint` columns too: all of ours are below 2^53. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { url, schema, connections = DEFAULT_CONNECTIONS, onBroken = () => undefined } = options
+  const { schema, connections = DEFAULT_CONNECTIONS } = options
   if (!SCHEMA_PATTERN.test(schema)) throw new Error(`HOLDFAST_SCHEMA: "${schema}" is no plain lower-case name`)
+  const pool = openPool(options, connections, STATEMENT_TIMEOUT_MS)
+  const reserved = openPool(options, RESERVED_CONNECTIONS, RESERVED_STATEMENT_TIMEOUT_MS)
+  return {
+    pool,
+    transaction: (work) => inTransaction(pool, work),
+    reserved: { pool: reserved, transaction: (work) => inTransaction(reserved, work) },
+    async close() {
+      await Promise.all([pool.end(), reserved.end()])
+    },
+  }
+}
+
+function openPool({ url, schema, onBroken = () => undefined }: DatabaseOptions, max: number, statementMs: number) {
+  const settings = {
+    search_path: schema,
+    statement_timeout: statementMs,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    timezone: 'UTC',
+  }
   const pool = new pg.Pool({
     connectionString: url,
-    max: connections,
+    max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    options: `-c search_path=${schema} -c statement_timeout=${STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c timezone=UTC`,
+    query_timeout: statementMs + GRACE_MS,
+    keepAlive: true,
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
     application_name: 'holdfast',
     types: { getTypeParser: parserFor },
   })
   pool.on('error', onBroken)
   // A client that is checked out has no listener of its own: a database that dies must not take the process with it.
   pool.on('connect', (client) => client.on('error', onBroken))
-  return {
-    pool,
-    transaction: (work) => inTransaction(pool, work),
-    close: () => pool.end(),
-  }
+  return pool
 }
 
 const INT8 = 20
@@ -65,21 +105,36 @@ const parserFor: typeof pg.types.getTypeParser = (oid: number, format?: unknown)
 const isoOf = (text: string): string => `${text.slice(0, 10)}T${text.slice(11).replace(/([+-]\d\d)$/, '$1:00')}`
 
 async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
+  let client: pg.PoolClient | undefined
+  let committing = false
   let broken = false
   try {
+    client = await pool.connect()
     await client.query('begin')
     const result = await work(client)
-    await client.query('commit')
+    committing = true
+    const { command } = await client.query('commit')
+    // A transaction that failed inside, with the error swallowed, is "committed" by rolling it back, and without an error.
+    if (command !== 'COMMIT') throw new Error(`The transaction was rolled back at its commit (${command})`)
     return result
   } catch (cause) {
-    await client.query('rollback').catch(() => {
+    if (isOutage(cause)) {
+      // No rollback over a connection that does not answer: it ends with the connection.
+      broken = true
+      throw unreachable(cause, committing)
+    }
+    await client?.query('rollback').catch(() => {
       broken = true
     })
     throw cause
   } finally {
-    client.release(broken)
+    client?.release(broken)
   }
+}
+
+function unreachable(cause: unknown, committing: boolean): Failure {
+  const outcome = committing ? 'whether the last work was kept is unknown until you ask again' : 'nothing was changed'
+  return new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer; ${outcome}`, { retry: 'later', cause })
 }
 
 /** An {@link Instant} as PostgreSQL takes it. */

@@ -43,6 +43,7 @@ export async function loadForDecision(
   on: Queryable,
   locked: readonly SkuRow[],
   commands: readonly Command[],
+  attempts: readonly string[],
 ): Promise<Loaded> {
   const { states, byId } = shellsOf(locked)
   await fillShelves(on, byId)
@@ -51,9 +52,17 @@ export async function loadForDecision(
   const named = namesOf(commands)
   const ids = [...byId.keys()]
   if (wholeIds.length > 0) fillDemands(byId, (await on.query<DemandRow>(LIVE_DEMANDS, [wholeIds])).rows)
-  const { reservations, lineKeys, orderIds, orderNumbers } = named
-  if (reservations.length + lineKeys.length + orderIds.length + orderNumbers.length > 0) {
-    const { rows } = await on.query<DemandRow>(NAMED_DEMANDS, [ids, reservations, lineKeys, orderIds, orderNumbers])
+  const { lineKeys, orders, orderNumbers } = named
+  const reservations = [...new Set([...named.reservations, ...attempts])]
+  if (reservations.length + lineKeys.length + orders.length + orderNumbers.length > 0) {
+    const { rows } = await on.query<DemandRow>(NAMED_DEMANDS, [
+      ids,
+      reservations,
+      lineKeys,
+      orders.map(({ shop }) => shop),
+      orders.map(({ orderId }) => orderId),
+      orderNumbers,
+    ])
     fillDemands(byId, rows)
   }
   for (const id of wholeIds) {
@@ -63,12 +72,24 @@ export async function loadForDecision(
   return { states, ids: new Map(locked.map(({ id, sku }) => [skuOf(sku), id])) }
 }
 
-/** Ids of SKUs that commands touch without naming them: those of their reservations, orders and line keys. */
-export async function touchedBefore(on: Queryable, commands: readonly Command[]): Promise<readonly number[]> {
-  const { reservations, lineKeys, orderIds, orderNumbers } = namesOf(commands.filter(({ kind }) => kind !== 'word'))
-  if (reservations.length + orderIds.length === 0) return []
-  const { rows } = await on.query<{ sku_id: number }>(TOUCHED_SKUS, [reservations, lineKeys, orderIds, orderNumbers])
-  return rows.map((row) => row.sku_id)
+/** What commands touch without naming it: SKUs of their reservations, orders and line keys, and the attempts that hold the keys. */
+export type Touched = { readonly skuIds: readonly number[]; readonly attempts: readonly string[] }
+
+/** Looks where the reservations, orders and line keys of commands stand. Words name their SKU, so they touch no other. */
+export async function touchedBefore(on: Queryable, commands: readonly Command[]): Promise<Touched> {
+  const named = namesOf(commands.filter(({ kind }) => kind !== 'word'))
+  // A hold at the checkout looks for its line keys in its own SKUs only.
+  if (named.reservations.length + named.orders.length === 0) return { skuIds: [], attempts: [] }
+  const { rows } = await on.query<{ sku_id: number; attempt: string | null }>(TOUCHED, [
+    named.reservations,
+    named.orders.flatMap(({ lineKeys }) => lineKeys),
+    named.orders.map(({ shop }) => shop),
+    named.orders.map(({ orderId }) => orderId),
+  ])
+  return {
+    skuIds: [...new Set(rows.map(({ sku_id }) => sku_id))],
+    attempts: [...new Set(rows.flatMap(({ attempt }) => attempt ?? []))],
+  }
 }
 
 // Index: demand_live_idx. Takes no lock: the lane holds the rows of `sku`.
@@ -86,19 +107,28 @@ select * from demand where reservation = any($2) and ended is null and sku_id = 
 union all
 select * from demand where line_key = any($3) and sku_id = any($1)
 union all
-select * from demand where order_id = any($4) and sku_id = any($1)
+select * from demand where (shop, order_id) in (select * from unnest($4::text[], $5::text[])) and sku_id = any($1)
 union all
-select * from demand where order_number = any($5) and sku_id = any($1)`
+select * from demand where order_number = any($6) and sku_id = any($1)`
 
 // The same indexes. Takes no lock: the caller locks the SKUs and looks again.
-const TOUCHED_SKUS = `
-select sku_id from demand where reservation = any($1) and ended is null
+// An order takes a whole attempt, so an attempt that holds one of its line keys brings all its SKUs.
+const TOUCHED = `
+with attempt as (
+  select distinct reservation
+  from demand
+  where line_key = any($2)
+    and phase = 'held'
+    and ended is null
+    and reservation is not null
+)
+select sku_id, null as attempt from demand where reservation = any($1) and ended is null
 union
-select sku_id from demand where line_key = any($2)
+select sku_id, reservation from demand where reservation in (select reservation from attempt) and ended is null
 union
-select sku_id from demand where order_id = any($3)
+select sku_id, null from demand where line_key = any($2)
 union
-select sku_id from demand where order_number = any($4)`
+select sku_id, null from demand where (shop, order_id) in (select * from unnest($3::text[], $4::text[]))`
 
 function wholeSkus(commands: readonly Command[]): ReadonlySet<Sku> {
   const skus = new Set<Sku>()
@@ -109,29 +139,34 @@ function wholeSkus(commands: readonly Command[]): ReadonlySet<Sku> {
 type Names = {
   readonly reservations: readonly string[]
   readonly lineKeys: readonly string[]
-  readonly orderIds: readonly string[]
+  readonly orders: readonly { readonly shop: string; readonly orderId: string; readonly lineKeys: readonly string[] }[]
   readonly orderNumbers: readonly string[]
 }
+
+const keysOf = (lines: readonly { readonly lineKey?: string }[]): string[] =>
+  lines.flatMap(({ lineKey }) => lineKey ?? [])
 
 function namesOf(commands: readonly Command[]): Names {
   const reservations = new Set<string>()
   const lineKeys = new Set<string>()
-  const orderIds = new Set<string>()
   const orderNumbers = new Set<string>()
+  const orders: Names['orders'][number][] = []
   for (const command of commands) {
     switch (command.kind) {
       case 'hold':
-        if (command.via === 'api') reservations.add(command.reservation)
-        for (const { lineKey } of command.lines) if (lineKey !== undefined) lineKeys.add(lineKey)
+        if (command.via === 'api' || command.saidYes) reservations.add(command.reservation)
+        for (const key of keysOf(command.lines)) lineKeys.add(key)
         break
       case 'release':
         reservations.add(command.reservation)
         break
-      case 'order':
+      case 'order': {
         if (command.reservation !== undefined) reservations.add(command.reservation)
-        orderIds.add(command.order.orderId)
-        for (const { lineKey } of command.order.lines) if (lineKey !== undefined) lineKeys.add(lineKey)
+        const keys = keysOf(command.order.lines)
+        for (const key of keys) lineKeys.add(key)
+        orders.push({ shop: command.shop, orderId: command.order.orderId, lineKeys: keys })
         break
+      }
       case 'word':
         if (command.word.kind === 'order-line') orderNumbers.add(command.word.order)
         break
@@ -141,12 +176,7 @@ function namesOf(commands: readonly Command[]): Names {
         break
     }
   }
-  return {
-    reservations: [...reservations],
-    lineKeys: [...lineKeys],
-    orderIds: [...orderIds],
-    orderNumbers: [...orderNumbers],
-  }
+  return { reservations: [...reservations], lineKeys: [...lineKeys], orders, orderNumbers: [...orderNumbers] }
 }
 
 function shellsOf(rows: readonly SkuRow[]) {

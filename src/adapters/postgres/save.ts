@@ -128,8 +128,11 @@ async function upsert(on: Queryable, table: string, key: readonly string[], rows
   )
 }
 
-const saveReservations = (on: Queryable, { reservations, now }: Outcome) =>
-  on.query(
+async function saveReservations(on: Queryable, outcome: Outcome): Promise<void> {
+  const { now } = outcome
+  // One row for each: an API key may come twice in a batch, and then the later `until` counts.
+  const reservations = [...new Map(outcome.reservations.map((each) => [each.reservation, each])).values()]
+  await on.query(
     `insert into reservation (id, shop, via, called_at, until, basket)
      select id, shop, via, $1, until, basket
      from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[]) as new (id, shop, via, until, basket)
@@ -143,6 +146,7 @@ const saveReservations = (on: Queryable, { reservations, now }: Outcome) =>
       reservations.map(({ basket }) => (basket ? Buffer.from(basket) : null)),
     ],
   )
+}
 
 /**
  * A change marks (shop, SKU) dirty; the publisher reads present truth. Every shop that is read and written is marked, whichever
@@ -170,7 +174,9 @@ async function saveIncidents(on: Queryable, { incidents }: Outcome): Promise<voi
   if (opened.length > 0) {
     await on.query(
       `insert into incident (code, key, shop, sku, order_number, units, cause)
-       select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[])
+       select *
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[]) as told (code, key)
+       order by code, key
        on conflict (code, key) where closed_at is null
        do update set seen = incident.seen + 1, units = excluded.units, cause = excluded.cause`,
       [

@@ -1,0 +1,163 @@
+/** One batch of the lane: locks in one order, loads what its commands need, decides each in memory, writes all of it. */
+import type pg from 'pg'
+import type { Origin } from '../../app/lane.ts'
+import type { Configuration } from '../../core/configuration.ts'
+import { type Answer, type Command, decide, draftsOf, skusOf } from '../../core/decide.ts'
+import type { Incident } from '../../core/draft.ts'
+import { type Sku, skuOf } from '../../core/ids.ts'
+import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
+import type { Change } from '../../core/stock.ts'
+import { type Connections, databaseNow, type Queryable } from './database.ts'
+import { openReceipts } from './inbox-store.ts'
+import { loadForDecision, touchedBefore } from './load.ts'
+import type { SkuRow } from './rows.ts'
+import { save } from './save.ts'
+import { whereaboutsOf } from './whereabouts.ts'
+
+export type BatchOptions = {
+  /** The rules in force; read once per batch, so that one batch uses one version. */
+  readonly configuration: () => Configuration
+}
+
+type Asked = { readonly command: Command; readonly origin: Origin }
+type Batch = readonly Asked[]
+
+/** The answers in the order of the commands, and the SKUs that changed. */
+export type Decided = { readonly answers: readonly Answer[]; readonly changed: readonly Sku[] }
+
+/** The SKUs of a batch turned out to be more than were locked: do it again. */
+export class LostRace extends Error {}
+
+/** The batch names SKUs that have no row yet. They get one in a transaction of their own, so that nobody waits for them inside one. */
+export class NewSkus extends Error {}
+
+/** Gives every SKU of a batch its row: the lock of all decisions about it. */
+export async function makeSkus({ transaction }: Connections, batch: Batch): Promise<void> {
+  const named = new Map<Sku, string>()
+  for (const { command, origin } of batch) {
+    for (const sku of skusOf(command)) if (!named.has(sku)) named.set(sku, origin.sentAs ?? sku)
+  }
+  // Index: sku_one_row. Rows go in by SKU, so that two batches cannot wait for each other.
+  await transaction((client) =>
+    client.query(
+      `insert into sku (sku, sent_as)
+       select sku, sent_as
+       from unnest($1::text[], $2::text[]) as named (sku, sent_as)
+       where not exists (select from sku as known where known.sku = named.sku)
+       order by named.sku
+       on conflict do nothing`,
+      [[...named.keys()], [...named.values()]],
+    ),
+  )
+}
+
+/**
+ * Decides a batch inside its transaction. Locks are taken in one order by every batch of every process: names of attempts and
+ * orders, rows of SKUs, rows of the inbox, marks; each kind in an order of its own.
+ *
+ * @throws LostRace, NewSkus; or whatever one of the commands threw: then the whole batch is rolled back
+ */
+export async function decideIn(client: pg.PoolClient, rules: Configuration, batch: Batch): Promise<Decided> {
+  const commands = batch.map(({ command }) => command)
+  await lockNames(client, commands)
+  const before = await touchedBefore(client, commands)
+  const named = [...new Set(commands.flatMap(skusOf))]
+  const rows = await lockSkus(client, named, before.skuIds)
+  const known = new Set(rows.map(({ sku }) => sku))
+  if (named.some((sku) => !known.has(sku))) throw new NewSkus()
+  // A hold with the order's line keys may have been given another SKU while we waited for the locks.
+  const locked = new Set(rows.map(({ id }) => id))
+  const touched = await touchedBefore(client, commands)
+  if (touched.skuIds.some((id) => !locked.has(id))) throw new LostRace()
+  const loaded = await loadForDecision(client, rows, commands, touched.attempts)
+  const receipts = await openReceipts(
+    client,
+    batch.flatMap(({ origin }) => origin.receipt ?? []),
+  )
+  const now = await databaseNow(client)
+
+  const whereabouts = whereaboutsOf(loaded.states)
+  const answers: Answer[] = []
+  const entries: LedgerEntry[] = []
+  const incidents: (Incident & { sku: Sku })[] = []
+  const changes = new Map<Sku, Change[]>()
+  for (const { command, origin } of batch) {
+    if (origin.receipt && receipts.isApplied(origin.receipt)) {
+      answers.push({ verdict: 'repeated' })
+      continue
+    }
+    const skus = new Set([...skusOf(command), ...whereabouts.of(command)])
+    const drafts = draftsOf(
+      [...skus].flatMap((sku) => loaded.states.get(sku) ?? []),
+      rules,
+      now,
+    )
+    const answer = decide(drafts, command)
+    answers.push(answer)
+    if (origin.receipt && 'verdict' in answer) receipts.tick(origin.receipt, answer.verdict, command)
+    for (const [sku, draft] of drafts) {
+      incidents.push(...draft.incidents.map((incident) => ({ ...incident, sku })))
+      if (draft.changes.length === 0) continue
+      draft.state.version += 1
+      whereabouts.note(sku, draft.changes)
+      const told = changes.get(sku)
+      if (told) told.push(...draft.changes)
+      else changes.set(sku, [...draft.changes])
+      entries.push({
+        stream: streamOfSku(sku),
+        version: draft.state.version,
+        at: new Date(now).toISOString(),
+        kind: command.kind,
+        actor: origin.actor,
+        cause: origin.cause,
+        configuration: rules.version,
+        body: { changes: draft.changes },
+      })
+    }
+  }
+  await receipts.save(client)
+  const reservations = grantedHolds(batch, answers)
+  await save(client, { loaded, changes, entries, incidents, reservations, now, rules })
+  return { answers, changed: [...changes.keys()] }
+}
+
+function grantedHolds(batch: Batch, answers: readonly Answer[]) {
+  return batch.flatMap(({ command, origin }, index) => {
+    const answer = answers[index]
+    const granted = command.kind === 'hold' && answer && 'granted' in answer && answer.granted
+    return granted ? [{ ...command, ...(origin.basket ? { basket: origin.basket } : {}) }] : []
+  })
+}
+
+/**
+ * Two commands about one attempt or one order may name different SKUs, and neither would find the other's rows: they wait for
+ * each other at its name. A call of the checkout makes a new attempt each time, so nothing waits there. At most two locks for each
+ * command of a batch, until its commit.
+ */
+async function lockNames(on: Queryable, commands: readonly Command[]): Promise<void> {
+  const names = new Set<string>()
+  for (const command of commands) {
+    if (command.kind === 'order') names.add(`order:${command.shop}:${command.order.orderId}`)
+    if (command.kind === 'hold' && command.via === 'gateway') continue
+    if ('reservation' in command && command.reservation !== undefined) names.add(`attempt:${command.reservation}`)
+  }
+  if (names.size === 0) return
+  await on.query(
+    `select pg_advisory_xact_lock(key)
+     from (select distinct hashtextextended(current_schema() || name, 0) as key from unnest($1::text[]) as name order by key) as names`,
+    [[...names]],
+  )
+}
+
+/** Locks the rows of all SKUs, by ascending id, in every batch of every process. Indexes: primary key, sku_one_row. */
+async function lockSkus(on: Queryable, named: readonly Sku[], ids: readonly number[]): Promise<readonly SkuRow[]> {
+  const { rows } = await on.query<SkuRow>(
+    `select id, sku, version, next_demand
+     from sku
+     where sku = any($1) or id = any($2)
+     order by id
+     for no key update`,
+    [named, ids],
+  )
+  return rows.map((row) => ({ ...row, sku: skuOf(row.sku) }))
+}
