@@ -89,7 +89,8 @@ test.each(['canonical', 'flat'] as const)(
     const receivedAt = instantOf(Date.now())
     const deliver = ({ headers, body }: Incoming, changed = body) => {
       const texts = Object.entries(headers).map(([name, value]) => [name, String(value)])
-      return door.readDelivery({ headers: Object.fromEntries(texts), raw: Buffer.from(changed), receivedAt })
+      const proved = door.prove({ headers: Object.fromEntries(texts), raw: Buffer.from(changed) })
+      return 'refused' in proved ? proved : proved.read(receivedAt)
     }
     expect(inbox.length).toBeGreaterThan(dialect === 'flat' ? 5 : 15)
     for (const incoming of inbox) {
@@ -100,6 +101,8 @@ test.each(['canonical', 'flat'] as const)(
     }
   },
 )
+
+const reading = () => ({ receivedAt: instantOf(Date.now()), notes: new Set<string>() })
 
 test('a net figure falls with the allocation, and shipping changes it no more', async () => {
   const { warehouse, heard } = await warehouseAndInbox()
@@ -153,7 +156,9 @@ test.each(['net', 'gross'] as const)('a %s warehouse speaks what Holdfast reads'
   warehouse.cancel('nord', '10001')
   const told = await heard()
   const source = sourceOf(semantics)
-  const problems = told.flatMap((message) => readCanonical(JSON.parse(JSON.stringify(message)), source).problems)
+  const problems = told.flatMap(
+    (message) => readCanonical(JSON.parse(JSON.stringify(message)), source, reading()).problems,
+  )
   expect(problems).toEqual([])
   expect(told.find(({ type }) => type === 'stock.snapshot')).toMatchObject({
     openOrders: [{ order: '10001', units: 2 }],
@@ -172,7 +177,7 @@ test('the flat dialect says figures alone', async () => {
   ])
   const [last] = told.slice(-1).map((message): unknown => JSON.parse(JSON.stringify(message)))
   expect(isFlat(JSON.parse(JSON.stringify(last)))).toBe(true)
-  expect(readFlat(JSON.parse(JSON.stringify(last)), sourceOf('net')).words).toMatchObject([{ net: 3, onHand: 5 }])
+  expect(readFlat(JSON.parse(JSON.stringify(last)), sourceOf('net'), reading())).toMatchObject({ net: 3, onHand: 5 })
 })
 
 test('a refused delivery is tried again under the same id, at most six times', async () => {

@@ -39,6 +39,8 @@ export type HttpWorld = {
   readonly reservation: (shop: ShopId, reservation: string) => Promise<HeldReservation | undefined>
   /** Told after orders were recorded: words of a warehouse may wait for them. */
   readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
+  /** Whether a delivery's headers leave it possible that it is authentic: else its body is not even read. */
+  readonly mayReceive: (source: SourceId, headers: RawHeaders) => boolean
   readonly receive: (
     source: SourceId,
     delivery: { headers: RawHeaders; raw: Buffer },

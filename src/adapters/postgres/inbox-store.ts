@@ -1,6 +1,6 @@
 /** The inbox: messages received once, durable before they are acknowledged, and their words applied exactly once. */
 import { createHash } from 'node:crypto'
-import type { Inbox } from '../../app/receive.ts'
+import { BULK_FROM_WORDS, type Inbox, type Size } from '../../app/receive.ts'
 import type { Command } from '../../core/decide.ts'
 import type { Instant } from '../../core/ids.ts'
 import { type Database, databaseNow, type Queryable } from './database.ts'
@@ -36,6 +36,10 @@ export type PendingMessage = {
 
 /** How long a claim lasts: far longer than a batch takes, so that only a dead process loses it. */
 const CLAIM_SECONDS = 30
+/** How long a message rests that met a busy lane. */
+const POSTPONED_SECONDS = 1
+/** Text of one claim, in bytes: a backlog of snapshots must not be read into memory at once. */
+const CLAIM_BYTES = 8 * 1024 * 1024
 /** Words that wait for an order longer than this are dead letters: the order is not ours, or was never placed. */
 export const PARKED_AT_MOST_HOURS = 24
 
@@ -137,8 +141,12 @@ export async function fileDeadLetters(
  * Claims the oldest pending messages. A claim is only a courtesy between processes: what makes a word count once is the tick
  * in the lane's transaction.
  */
-export async function claimPending(on: Queryable, limit: number): Promise<readonly PendingMessage[]> {
-  // Index: inbox_pending_idx. Locks the claimed rows, skipping those of others.
+export async function claimPending(
+  on: Queryable,
+  limit: number,
+  size: Size = 'ordinary',
+): Promise<readonly PendingMessage[]> {
+  // Index: inbox_pending_idx. Locks the rows it looks at, skipping those of others; takes the first of them whatever its length.
   const { rows } = await on.query<{
     id: number
     source: string
@@ -151,15 +159,23 @@ export async function claimPending(on: Queryable, limit: number): Promise<readon
     `update inbox set claimed_until = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
      where id in (
        select id
-       from inbox
-       where state = 'pending'
-         and (claimed_until is null or claimed_until < clock_timestamp())
-       order by id
-       limit $1
-       for update skip locked
+       from (
+         select id, sum(bytes) over (order by id) - bytes as bytes_before
+         from (
+           select id, octet_length(raw)::bigint as bytes
+           from inbox
+           where state = 'pending'
+             and (claimed_until is null or claimed_until < clock_timestamp())
+             and (words > $3) = $4
+           order by id
+           limit $1
+           for update skip locked
+         ) as oldest
+       ) as measured
+       where coalesce(bytes_before, 0) < $5
      )
      returning id, source, message_id, received_at, raw, applied, attempts`,
-    [limit, CLAIM_SECONDS],
+    [limit, CLAIM_SECONDS, BULK_FROM_WORDS, size === 'bulk', CLAIM_BYTES],
   )
   return rows
     .map((row) => ({
@@ -173,6 +189,24 @@ export async function claimPending(on: Queryable, limit: number): Promise<readon
     }))
     .sort((a, b) => a.id - b.id)
 }
+
+/** Makes the claims of messages last longer while their words are worked on. */
+export const renewClaims = (on: Queryable, ids: readonly number[]) =>
+  on.query(
+    `update inbox set claimed_until = clock_timestamp() + make_interval(secs => $2)
+     where id = any($1)
+       and state = 'pending'`,
+    [ids, CLAIM_SECONDS],
+  )
+
+/** Gives a claim back, to be taken again in a moment; the attempt does not count. */
+export const postponeMessage = (on: Queryable, id: number) =>
+  on.query(
+    `update inbox set claimed_until = clock_timestamp() + make_interval(secs => $2), attempts = greatest(attempts - 1, 0)
+     where id = $1
+       and state = 'pending'`,
+    [id, POSTPONED_SECONDS],
+  )
 
 /** Ends a message that the lane has nothing left of, or that turned out unusable. */
 export const closeMessage = (on: Queryable, id: number, state: 'done' | 'dead', verdict: string) =>
@@ -205,7 +239,9 @@ export const inboxOn = (database: Database): Inbox => ({
       messages.map((message) => ({ ...message, contentHash: createHash('sha256').update(message.raw).digest() })),
       deadLetters,
     ),
-  claim: (limit) => claimPending(database.pool, limit),
+  claim: (limit, size) => claimPending(database.pool, limit, size),
+  renew: (ids) => renewClaims(database.pool, ids),
+  postpone: (id) => postponeMessage(database.pool, id),
   close: (id, state, verdict) => closeMessage(database.pool, id, state, verdict),
   giveUp: (id, reason) => giveUpMessage(database.pool, id, reason),
   bury: () => buryParked(database.pool),

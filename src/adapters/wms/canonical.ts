@@ -1,18 +1,20 @@
 /** Holdfast's own message: every word that a warehouse can say, one `type` each. Told field by field in `docs/messages.md`. */
-import { type ShopId, shopOf } from '../../core/ids.ts'
+import { type ShopId, shopOf, skuOf } from '../../core/ids.ts'
 import type { FigureWord, MovementWord, OpenOrder, OrderLineWord, Stamp, Word } from '../../core/word.ts'
-import { FieldProblem, Fields, type Problem } from './fields.ts'
-import type { Json } from './json.ts'
+import { FieldProblem, Fields, type Problem, type Reading } from './fields.ts'
+import { isObject, type Json, jsonText } from './json.ts'
 import type { SourceConfig } from './source-config.ts'
 
-export type ReadWords = { readonly words: readonly Word[]; readonly problems: readonly Problem[] }
+/** `raw`: the part of the message that cannot be used, as a message of its own that can be mended and sent again. */
+export type PartProblem = Problem & { readonly raw?: string; readonly part?: string }
+export type ReadWords = { readonly words: readonly Word[]; readonly problems: readonly PartProblem[] }
 
 const ORDER_WORDS = ['acknowledged', 'allocated', 'deallocated', 'picked', 'shipped', 'short', 'cancelled'] as const
 const EACH = ['each', 'piece']
 
 /** Reads one canonical message. Throws a `FieldProblem`; rows of a snapshot fail one by one and leave their neighbours. */
-export function readCanonical(value: Json, source: SourceConfig): ReadWords {
-  const fields = new Fields(value)
+export function readCanonical(value: Json, source: SourceConfig, reading: Reading): ReadWords {
+  const fields = new Fields(value, reading)
   const type = fields.text('type')
   const said = ORDER_WORDS.find((word) => type === `order.${word}`)
   if (said) return clean(orderWords(fields, source, said))
@@ -20,7 +22,7 @@ export function readCanonical(value: Json, source: SourceConfig): ReadWords {
     case 'stock.level.reported':
       return clean([figureOf(fields, source, fields.stamp(), warehouseOf(fields, source))])
     case 'stock.snapshot':
-      return snapshot(fields, source)
+      return snapshot(fields, source, reading)
     case 'purchase_order.line':
       return clean([inboundOf(fields, source)])
     case 'goods_receipt.posted':
@@ -28,7 +30,7 @@ export function readCanonical(value: Json, source: SourceConfig): ReadWords {
     case 'return.received':
       return clean([movement(fields, source, 'return', fields.units('units'))])
     case 'stock.transfer.departed':
-      return clean([movement(fields, source, 'transfer-out', -fields.units('units'))])
+      return clean([movement(fields, source, 'transfer-out', 0 - fields.units('units'))])
     case 'stock.transfer.arrived':
       return clean([movement(fields, source, 'transfer-in', fields.units('units'))])
     case 'stock.count.completed':
@@ -56,8 +58,8 @@ function figureOf(fields: Fields, source: SourceConfig, stamp: Stamp, warehouse:
   const backorderAllowed = fields.optionalFlag('backorderAllowed')
   const fromParts = onHand === undefined ? undefined : onHand - (blocked ?? 0) - (allocated ?? 0)
   if (source.semantics === 'gross' && onHand === undefined) fields.fail('onHand', 'is missing: this source is gross')
-  if (source.semantics === 'net' && net === undefined && fromParts === undefined)
-    fields.fail('net', 'is missing: this source is net')
+  if (source.semantics === 'net' && net === undefined && (onHand === undefined || allocated === undefined))
+    fields.fail('net', 'is missing: this source is net. Send net, or onHand with allocated')
   if (fromParts !== undefined && fromParts < 0)
     fields.fail('onHand', 'is less than what is blocked and allocated of it')
   if (
@@ -151,36 +153,60 @@ function inboundOf(fields: Fields, source: SourceConfig): Word {
   }
 }
 
-/** Figures of one warehouse at one moment, and with them the orders that it holds open: proof 2 of L1. */
-function snapshot(fields: Fields, source: SourceConfig): ReadWords {
+/**
+ * Figures of one warehouse at one moment, and with them the orders that it holds open: proof 2 of L1. A row that cannot be used
+ * leaves its neighbours; a list of orders that cannot be read whole proves nothing, so it is left out whole.
+ */
+function snapshot(fields: Fields, source: SourceConfig, reading: Reading): ReadWords {
   const warehouse = warehouseOf(fields, source)
   const stamp = fields.stamp()
-  const figures = new Map<string, FigureWord>()
+  const about = fields.without('figures', 'openOrders', 'id', 'type')
+  const figures = new Map<string, { readonly figure: FigureWord; readonly value: Json; readonly path: string }>()
   const conflicting = new Set<string>()
-  const problems: Problem[] = []
+  const problems: PartProblem[] = []
+  const refuse = (problem: Problem, value: Json, path: string) =>
+    problems.push({ ...problem, part: path, raw: jsonText(rowAlone(about, value)) })
   for (const { value, path } of fields.rawRows('figures')) {
     try {
-      const row = new Fields(value, path)
-      const figure = figureOf(row, source, stamp, warehouse)
+      const figure = figureOf(new Fields(value, reading, path), source, stamp, warehouse)
       const before = figures.get(figure.sku)
-      if (before && JSON.stringify(before) !== JSON.stringify(figure)) {
-        conflicting.add(figure.sku)
-        row.fail('sku', 'appears twice with different figures')
-      }
-      figures.set(figure.sku, figure)
+      if (before && JSON.stringify(before.figure) !== JSON.stringify(figure)) conflicting.add(figure.sku)
+      if (before && conflicting.has(figure.sku)) refuse(twice(path, figure), value, path)
+      else figures.set(figure.sku, { figure, value, path })
     } catch (cause) {
       if (!(cause instanceof FieldProblem)) throw cause
-      problems.push(cause.problem)
+      refuse(cause.problem, value, path)
     }
   }
-  for (const sku of conflicting) figures.delete(sku)
-  const words: Word[] = [...figures.values()]
+  for (const sku of conflicting) {
+    const first = figures.get(sku)
+    if (first) refuse(twice(first.path, first.figure), first.value, first.path)
+    figures.delete(sku)
+  }
+  const words: Word[] = [...figures.values()].map(({ figure }) => figure)
   if (fields.has('openOrders')) {
-    const orders: readonly OpenOrder[] = fields.rows('openOrders').map(openOrder)
-    words.push({ kind: 'open-orders', warehouse, orders, stamp, skus: [...figures.values()].map(({ sku }) => sku) })
+    try {
+      const orders: readonly OpenOrder[] = fields.rows('openOrders').map(openOrder)
+      const skus = [...figures.keys()].map(skuOf)
+      if (skus.length > 0 || orders.length > 0) words.push({ kind: 'open-orders', warehouse, orders, stamp, skus })
+    } catch (cause) {
+      if (!(cause instanceof FieldProblem)) throw cause
+      const list = { ...about, type: 'stock.snapshot', figures: [], openOrders: fields.raw('openOrders') ?? null }
+      problems.push({ ...cause.problem, part: 'openOrders', raw: jsonText(list) })
+    }
   }
   return { words, problems }
 }
+
+const twice = (path: string, { sku }: FigureWord): Problem => ({
+  field: `${path}.sku`,
+  value: sku,
+  reason: 'appears twice with different figures',
+})
+
+/** A row with what its snapshot says for all rows: a message that means the same. */
+const rowAlone = (about: { readonly [key: string]: Json }, row: Json): Json =>
+  isObject(row) ? { ...about, ...row, type: 'stock.level.reported' } : row
 
 function openOrder(row: Fields): OpenOrder {
   const line = row.optionalText('line')

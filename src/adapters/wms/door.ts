@@ -1,118 +1,140 @@
 /** A source's door: proves a delivery, splits it into messages and reads each in its dialect. No message hinders another. */
 import type { ReadMessage, Refused, SourceDoor } from '../../app/receive.ts'
-
-import { authenticate, type Headers } from './authenticate.ts'
-import { readCanonical } from './canonical.ts'
+import type { Instant } from '../../core/ids.ts'
+import { authenticate, type Headers, isFresh, mayBeAuthentic } from './authenticate.ts'
+import { type PartProblem, readCanonical } from './canonical.ts'
 import { FieldProblem } from './fields.ts'
 import { isFlat, readFlat } from './flat.ts'
-import { isObject, type Json, readJson, textOf } from './json.ts'
+import { cut, isObject, type Json, type ReadJson, readItems, readJson, textOf } from './json.ts'
 import type { SourceConfig } from './source-config.ts'
 
 /** Messages of one delivery at most; more come as several deliveries. */
 export const MAX_MESSAGES = 10_000
+/** The longest identity of a message, in characters. */
+export const MAX_ID = 255
 const NOT_AUTHENTIC: Refused = { httpCode: 401, code: 'NOT_AUTHENTIC', detail: 'The message is not authentic' }
+const TOO_MANY: Refused = {
+  httpCode: 400,
+  code: 'TOO_MANY_MESSAGES',
+  detail: `At most ${MAX_MESSAGES} messages in one delivery`,
+}
 
 /** Makes the door of a source. `onRefused` is told why, for our own log: the sender learns nothing but 401. */
 export function doorOf(source: SourceConfig, onRefused: (reason: string) => void = () => undefined): SourceDoor {
+  const refuse = (reason: string) => {
+    onRefused(reason)
+    return { refused: NOT_AUTHENTIC }
+  }
   return {
-    readDelivery({ headers, raw, receivedAt }) {
-      const proved = authenticate(source.auth, headers, raw, receivedAt)
-      if (proved !== true) {
-        onRefused(proved)
-        return { refused: NOT_AUTHENTIC }
+    mayBeAuthentic: (headers) => mayBeAuthentic(source.auth, headers),
+    prove({ headers, raw }) {
+      const proved = authenticate(source.auth, headers, raw)
+      if (proved !== true) return refuse(proved)
+      return {
+        read(receivedAt) {
+          const fresh = isFresh(source.auth, headers, receivedAt)
+          return fresh === true ? readDelivery(source, headers, raw, receivedAt) : refuse(fresh)
+        },
       }
-      const pieces = split(raw, headers['content-type'] ?? '')
-      if ('code' in pieces) return { refused: pieces }
-      const id = identityOf(source, headers)
-      return { messages: pieces.map((piece, index) => readPiece(source, piece, index, pieces.length, id)) }
     },
-    readMessage: (raw) => readText(source, raw),
+    readMessage: (raw, receivedAt) => readPiece(source, { raw, ...readJson(raw) }, receivedAt),
   }
 }
 
-/** The sender's id of the delivery, where its signature covers it. */
-const identityOf = (source: SourceConfig, headers: Headers): string | undefined =>
-  source.auth.kind === 'standard-webhooks' ? headers['webhook-id'] : headers['webhook-id']?.slice(0, 255)
+function readDelivery(
+  source: SourceConfig,
+  headers: Headers,
+  raw: Buffer,
+  receivedAt: Instant,
+): { readonly refused: Refused } | { readonly messages: readonly ReadMessage[] } {
+  const pieces = split(raw, headers['content-type'] ?? '')
+  if (pieces === 'too-many') return { refused: TOO_MANY }
+  const deliveryId = headers['webhook-id'] || undefined
+  return {
+    messages: pieces.map((piece, index) => {
+      const id = idOf(source, piece, pieces.length === 1 ? deliveryId : deliveryId && `${deliveryId}#${index}`)
+      const read = readPiece(source, piece, receivedAt)
+      const tooLong = id !== undefined && id.length > MAX_ID
+      return {
+        index,
+        raw: piece.raw,
+        ...(id === undefined ? {} : { id: tooLong ? cut(id) : id }),
+        // Cut to fit, two long identities could become one, and the second message would pass for a repetition.
+        ...(tooLong
+          ? { words: [], notes: [], problems: [problem('id', id, `is longer than ${MAX_ID} characters`)] }
+          : read),
+      }
+    }),
+  }
+}
 
-type Piece = { readonly raw: string; readonly value?: Json; readonly problem?: string }
+/** One piece of a delivery: its text as it was sent, and what could be read of it. */
+type Piece = { readonly raw: string } & ReadJson
 
-/** One message, an array, or NDJSON. An authentic body that is no JSON at all is one dead letter, not an error (row 45). */
-function split(raw: Buffer, contentType: string): readonly Piece[] | Refused {
+/** One message, an array, or NDJSON. An authentic body that is no JSON at all is one dead letter, not an error. */
+function split(raw: Buffer, contentType: string): readonly Piece[] | 'too-many' {
   const text = textOf(raw)
-  if (text === undefined) return [{ raw: raw.toString('latin1'), problem: 'It is not UTF-8' }]
-  const type = contentType.split(';')[0]?.trim().toLowerCase()
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  const whole = type === 'application/x-ndjson' ? undefined : readJson(text)
-  if (whole && 'value' in whole && !Array.isArray(whole.value)) return [{ raw: text, value: whole.value }]
-  const pieces =
-    whole && 'value' in whole && Array.isArray(whole.value)
-      ? whole.value.map((value: Json) => ({ raw: JSON.stringify(value, plainNumbers), value }))
-      : isNdjson(type, lines)
-        ? lines.map(pieceOf)
-        : [
-            {
-              raw: text,
-              problem: whole && 'problem' in whole ? `${whole.problem} (at character ${whole.at})` : 'It is empty',
-            },
-          ]
-  if (pieces.length === 0) return [{ raw: text, problem: 'It holds no message' }]
-  if (pieces.length > MAX_MESSAGES) {
-    return { httpCode: 400, code: 'TOO_MANY_MESSAGES', detail: `At most ${MAX_MESSAGES} messages in one delivery` }
+  if (text === undefined) return [{ raw: raw.toString('latin1'), problem: 'It is not UTF-8', at: 0 }]
+  const declared = contentType.split(';')[0]?.trim().toLowerCase() === 'application/x-ndjson'
+  const items = declared ? undefined : readItems(text, MAX_MESSAGES)
+  if (items === 'too-many') return items
+  if (items) return items.length > 0 ? items : [{ raw: text, problem: 'It holds no message', at: 0 }]
+  const whole = declared ? undefined : readJson(text)
+  if (whole && ('value' in whole || !beginsWithMessage(text))) return [{ raw: text, ...whole }]
+  return splitLines(text)
+}
+
+/** Undeclared NDJSON shows itself: several lines, of which the first is a message by itself. */
+function beginsWithMessage(text: string): boolean {
+  const end = text.indexOf('\n')
+  const first = end < 0 ? undefined : readJson(text.slice(0, end))
+  return first !== undefined && 'value' in first && isObject(first.value)
+}
+
+function splitLines(text: string): readonly Piece[] | 'too-many' {
+  const lines: Piece[] = []
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf('\n', from)
+    const line = text.slice(from, end < 0 ? text.length : end)
+    from = end < 0 ? text.length : end + 1
+    if (line.trim() === '') continue
+    if (lines.length >= MAX_MESSAGES) return 'too-many'
+    lines.push({ raw: line, ...readJson(line) })
   }
-  return pieces
+  return lines.length > 0 ? lines : [{ raw: text, problem: 'It holds no message', at: 0 }]
 }
 
-/** Declared, or plainly so: several lines of which the first is an object by itself. */
-const isNdjson = (type: string | undefined, lines: readonly string[]): boolean =>
-  type === 'application/x-ndjson' || (lines.length > 1 && 'value' in readJson(lines[0] ?? ''))
-
-function pieceOf(line: string): Piece {
-  const read = readJson(line)
-  return 'value' in read
-    ? { raw: line, value: read.value }
-    : { raw: line, problem: `${read.problem} (at character ${read.at})` }
+/**
+ * The sender's identity of a message: its own `id` where it speaks our canonical form, else that of its delivery. A flat
+ * message has no identity in its body: an `id` there is the product's, and the same figure twice may be news.
+ */
+function idOf(source: SourceConfig, piece: Piece, otherwise: string | undefined): string | undefined {
+  if (!('value' in piece) || !isObject(piece.value) || speaksFlat(source, piece.value)) return otherwise
+  const { id } = piece.value
+  return typeof id === 'string' && id !== '' ? id : otherwise
 }
 
-/** Keeps an odd number as the text that it was: the dead letter shows what was sent. */
-const plainNumbers = (_: string, value: unknown): unknown => (isOdd(value) ? value.text : value)
+const speaksFlat = (source: SourceConfig, value: Json): boolean =>
+  source.dialect === 'flat' || (source.dialect === 'auto' && isFlat(value))
 
-const isOdd = (value: unknown): value is { readonly text: string } =>
-  typeof value === 'object' && value !== null && value.constructor?.name === 'OddNumber'
+const problem = (field: string, value: string, reason: string): PartProblem => ({ field, value: cut(value), reason })
 
 function readPiece(
   source: SourceConfig,
   piece: Piece,
-  index: number,
-  count: number,
-  deliveryId: string | undefined,
-): ReadMessage {
-  const own =
-    isObject(piece.value) && typeof piece.value.id === 'string' && piece.value.id !== ''
-      ? piece.value.id.slice(0, 255)
-      : undefined
-  const id = own ?? (deliveryId === undefined ? undefined : count === 1 ? deliveryId : `${deliveryId}#${index}`)
-  const read =
-    piece.value === undefined
-      ? unreadable(piece.problem ?? 'It cannot be read', piece.raw)
-      : readValue(source, piece.value)
-  return { index, raw: piece.raw, ...(id === undefined ? {} : { id }), ...read }
-}
-
-const unreadable = (reason: string, raw: string) => ({
-  words: [],
-  notes: [],
-  problems: [{ field: 'message', value: raw.slice(0, 200), reason }],
-})
-
-function readText(source: SourceConfig, raw: string): Pick<ReadMessage, 'words' | 'notes' | 'problems'> {
-  const read = readJson(raw)
-  return 'value' in read ? readValue(source, read.value) : unreadable(read.problem, raw)
-}
-
-function readValue(source: SourceConfig, value: Json): Pick<ReadMessage, 'words' | 'notes' | 'problems'> {
+  receivedAt: Instant,
+): Pick<ReadMessage, 'words' | 'notes' | 'problems'> {
+  if ('problem' in piece) {
+    const where = piece.at > 0 ? ` (at character ${piece.at})` : ''
+    return { words: [], notes: [], problems: [problem('message', piece.raw, `${piece.problem}${where}`)] }
+  }
+  const notes = new Set<string>()
   try {
-    const flat = source.dialect === 'flat' || (source.dialect === 'auto' && isFlat(value))
-    return flat ? { ...readFlat(value, source), problems: [] } : { notes: [], ...readCanonical(value, source) }
+    const read = speaksFlat(source, piece.value)
+      ? { words: [readFlat(piece.value, source, { receivedAt, notes })], problems: [] }
+      : readCanonical(piece.value, source, { receivedAt, notes })
+    if (read.words.length > 0 || read.problems.length > 0) return { notes: [...notes], ...read }
+    return { words: [], notes: [], problems: [problem('message', piece.raw, 'says nothing: its list is empty')] }
   } catch (cause) {
     if (!(cause instanceof FieldProblem)) throw cause
     return { words: [], notes: [], problems: [cause.problem] }

@@ -1,10 +1,9 @@
 /** Reads named fields of a message, each with its own reason when it cannot be used. The first trouble ends the message. */
+import { readDay, readInstant } from '../../app/time-text.ts'
 import {
   canonicalSku,
   type Day,
-  dayOf,
   type Instant,
-  instantOf,
   MAX_UNITS,
   type Sku,
   type WarehouseId,
@@ -27,17 +26,29 @@ export class FieldProblem extends Error {
 
 /** The largest sequence that a number can hold exactly. */
 const MAX_SEQUENCE = Number.MAX_SAFE_INTEGER
-const EARLIEST = Date.parse('2000-01-01T00:00:00Z')
-const LATEST = Date.parse('2100-01-01T00:00:00Z')
 const MAX_NAME = 255
+/** How far the clock of a warehouse may be ahead of ours, as for signatures. Believed further ahead, every later word would be late. */
+const AHEAD_AT_MOST_MS = 5 * 60_000
+/** Told where a SKU was taken in another form than it was sent in: trimmed, or composed by Unicode's rules. */
+export const SKU_TAKEN_AS = 'SKU_TRIMMED_OR_COMPOSED'
+
+/** What a message's fields are read with. */
+export type Reading = {
+  /** When the message reached us. */
+  readonly receivedAt: Instant
+  /** Codes that the sender is told although the message is taken. */
+  readonly notes: Set<string>
+}
 
 /** One message, or one row of it, with the path that its problems are told under. */
 export class Fields {
   readonly #object: { readonly [key: string]: Json }
+  readonly #reading: Reading
   readonly #path: string
-  constructor(value: Json, path = '') {
+  constructor(value: Json, reading: Reading, path = '') {
     if (!isObject(value)) throw new FieldProblem(path || 'message', value, 'must be an object')
     this.#object = value
+    this.#reading = reading
     this.#path = path
   }
 
@@ -45,13 +56,21 @@ export class Fields {
     return this.#object[name] !== undefined
   }
 
+  /** The value as it was sent. */
+  raw(name: string): Json | undefined {
+    return this.#object[name]
+  }
+
   fail(name: string, reason: string): never {
     throw new FieldProblem(this.#pathOf(name), this.#object[name], reason)
   }
 
   sku(name = 'sku'): Sku {
-    const read = canonicalSku(this.#text(name, Number.POSITIVE_INFINITY))
-    return 'sku' in read ? read.sku : this.fail(name, `the SKU ${read.problem}`)
+    const sent = this.#text(name, Number.POSITIVE_INFINITY)
+    const read = canonicalSku(sent)
+    if ('problem' in read) return this.fail(name, `the SKU ${read.problem}`)
+    if (read.sku !== sent) this.#reading.notes.add(SKU_TAKEN_AS)
+    return read.sku
   }
 
   text(name: string): string {
@@ -60,11 +79,6 @@ export class Fields {
 
   optionalText(name: string): string | undefined {
     return this.has(name) ? this.text(name) : undefined
-  }
-
-  oneOf<T extends string>(name: string, choices: readonly T[]): T {
-    const value = this.#object[name]
-    return choices.find((choice) => choice === value) ?? this.fail(name, `must be one of ${choices.join(', ')}`)
   }
 
   units(name: string): number {
@@ -91,29 +105,21 @@ export class Fields {
   }
 
   day(name: string): Day {
-    const text = this.text(name)
-    const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
-    // JavaScript turns 2026-02-30 into 2 March: only a day that survives the round trip exists.
-    if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text)
-      this.fail(name, 'must be a day that exists, as 2026-03-14')
-    if (at < EARLIEST || at >= LATEST) this.fail(name, 'must lie between 2000 and 2099')
-    return dayOf(text)
+    const read = readDay(this.text(name))
+    return 'day' in read ? read.day : this.fail(name, read.problem)
   }
 
   instant(name: string): Instant {
-    const text = this.text(name)
-    const parts = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/.exec(text)
-    if (!parts) this.fail(name, 'must be an RFC 3339 time with an offset, as 2026-03-14T15:09:26Z')
-    const [, day = '', hour, minute, second, , offset = ''] = parts
-    const dayAt = Date.parse(`${day}T00:00:00Z`)
-    const exists = !Number.isNaN(dayAt) && new Date(dayAt).toISOString().slice(0, 10) === day
-    const inRange = Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60
-    const zone =
-      /^[zZ]$/.test(offset) || (Number(offset.slice(1, 3)) <= 14 && Number(offset.slice(4)) < 60 && offset !== '-00:00')
-    const at = Date.parse(text)
-    if (!exists || !inRange || !zone || Number.isNaN(at)) this.fail(name, 'must be a time that exists')
-    if (at < EARLIEST || at >= LATEST) this.fail(name, 'must lie between 2000 and 2099')
-    return instantOf(at)
+    const read = readInstant(this.text(name))
+    return 'instant' in read ? read.instant : this.fail(name, read.problem)
+  }
+
+  /** A moment that the warehouse's own clock has seen. */
+  #past(name: string): Instant {
+    const at = this.instant(name)
+    return at > this.#reading.receivedAt + AHEAD_AT_MOST_MS
+      ? this.fail(name, 'lies in the future: the clock of the warehouse is ahead')
+      : at
   }
 
   /** Where the word stands in its source's order. */
@@ -123,7 +129,7 @@ export class Fields {
       ...(this.has(names.sequence)
         ? { sequence: this.#integer(names.sequence, 0, MAX_SEQUENCE, 'a whole number') }
         : {}),
-      ...(this.has(names.asOf) ? { asOf: this.instant(names.asOf) } : {}),
+      ...(this.has(names.asOf) ? { asOf: this.#past(names.asOf) } : {}),
     }
   }
 
@@ -135,7 +141,7 @@ export class Fields {
   rows(name: string): readonly Fields[] {
     const value = this.#object[name]
     if (!Array.isArray(value)) return this.fail(name, 'must be a list')
-    return value.map((row: Json, index: number) => new Fields(row, `${this.#pathOf(name)}[${index}]`))
+    return value.map((row: Json, index: number) => new Fields(row, this.#reading, `${this.#pathOf(name)}[${index}]`))
   }
 
   /** The raw rows, for whoever wants each to fail by itself. */
@@ -143,6 +149,11 @@ export class Fields {
     const value = this.#object[name]
     if (!Array.isArray(value)) return this.fail(name, 'must be a list')
     return value.map((row: Json, index: number) => ({ value: row, path: `${this.#pathOf(name)}[${index}]` }))
+  }
+
+  /** The message without some of its fields: what a row by itself needs to mean the same. */
+  without(...names: readonly string[]): { readonly [key: string]: Json } {
+    return Object.fromEntries(Object.entries(this.#object).filter(([name]) => !names.includes(name)))
   }
 
   #text(name: string, longest: number): string {

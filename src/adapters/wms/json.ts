@@ -18,6 +18,9 @@ export type Json = null | boolean | number | string | OddNumber | readonly Json[
 
 export type ReadJson = { readonly value: Json } | { readonly problem: string; readonly at: number }
 
+/** One item of a list, with its text exactly as it was sent. */
+export type JsonItem = { readonly raw: string } & ReadJson
+
 /** Nesting that no honest message needs. */
 const MAX_DEPTH = 32
 /** Keys and items of one message, together. */
@@ -46,6 +49,69 @@ export function readJson(text: string): ReadJson {
   }
 }
 
+/**
+ * The items of a text that is one JSON list, each read by itself: one that breaks a rule of ours (a key twice, too deep) or of
+ * JSON hinders no other, as long as its end can be seen.
+ *
+ * @returns `undefined` where the text is no list, or where its items cannot be told apart
+ */
+export function readItems(text: string, most: number): readonly JsonItem[] | 'too-many' | undefined {
+  const items: JsonItem[] = []
+  let at = afterSpace(text, 0)
+  if (text[at] !== '[') return undefined
+  at = afterSpace(text, at + 1)
+  if (text[at] === ']') return afterSpace(text, at + 1) === text.length ? items : undefined
+  for (;;) {
+    const end = endOfItem(text, at)
+    if (end === undefined) return undefined
+    if (items.length >= most) return 'too-many'
+    const raw = text.slice(at, end)
+    items.push({ raw: raw.trimEnd(), ...readJson(raw) })
+    if (text[end] === ']') return afterSpace(text, end + 1) === text.length ? items : undefined
+    at = afterSpace(text, end + 1)
+  }
+}
+
+function afterSpace(text: string, from: number): number {
+  let at = from
+  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1
+  return at
+}
+
+/** Where the item that begins at `from` ends: at the comma or bracket of the list around it. Strings are stepped over. */
+function endOfItem(text: string, from: number): number | undefined {
+  let depth = 0
+  for (let at = from; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: // "
+        at = endOfString(text, at)
+        break
+      case 0x5b: // [
+      case 0x7b: // {
+        depth += 1
+        break
+      case 0x5d: // ]
+      case 0x7d: // }
+        if (depth === 0) return text[at] === ']' ? at : undefined
+        depth -= 1
+        break
+      case 0x2c: // ,
+        if (depth === 0) return at
+        break
+    }
+  }
+  return undefined
+}
+
+function endOfString(text: string, from: number): number {
+  for (let at = from + 1; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5c) at += 1
+    else if (code === 0x22) return at
+  }
+  return text.length
+}
+
 class Trouble extends Error {
   readonly at: number
   constructor(message: string, at: number) {
@@ -60,7 +126,7 @@ const LITERALS = [
   ['null', null],
 ] as const
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
-const PLAIN_INTEGER = /^(?:-?[1-9]\d{0,14}|0)$/
+const PLAIN_INTEGER = /^(?:-?[1-9]\d{0,15}|0)$/
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -178,7 +244,7 @@ class Parser {
     if (text.length > MAX_NUMBER) this.#fail(`A number has more than ${MAX_NUMBER} characters`)
     this.#at += text.length
     if (text === '-0') return 0
-    return PLAIN_INTEGER.test(text) ? Number(text) : new OddNumber(text)
+    return PLAIN_INTEGER.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : new OddNumber(text)
   }
 
   #closes(bracket: string): boolean {
@@ -219,9 +285,20 @@ class Parser {
 export const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof OddNumber)
 
-/** A value as a person may see it in a reason: JSON, at most 200 characters. */
-export function excerpt(value: Json | undefined): string {
-  if (value === undefined) return ''
-  if (value instanceof OddNumber) return value.text.slice(0, 200)
-  return (JSON.stringify(value, (_, item) => (item instanceof OddNumber ? item.text : item)) ?? '').slice(0, 200)
+/** A value as JSON text, odd numbers as they were written. */
+export function jsonText(value: Json): string {
+  if (value instanceof OddNumber) return value.text
+  if (Array.isArray(value)) return `[${value.map((item: Json) => jsonText(item)).join(',')}]`
+  if (!isObject(value)) return JSON.stringify(value)
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${JSON.stringify(key)}:${jsonText(item)}`)
+    .join(',')}}`
 }
+
+/** A value as a person may see it in a reason: JSON, at most 200 characters. */
+export const excerpt = (value: Json | undefined): string => (value === undefined ? '' : cut(jsonText(value)))
+
+const MAX_EXCERPT = 200
+/** Cut between characters, never inside one. */
+export const cut = (text: string): string =>
+  text.length <= MAX_EXCERPT ? text : [...text.slice(0, MAX_EXCERPT)].slice(0, -1).join('')

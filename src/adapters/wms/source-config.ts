@@ -1,6 +1,7 @@
 /** How one source is connected: who may speak for it, in which dialect, about which warehouses. */
 import { createHash } from 'node:crypto'
 import type { ConfigurationDocument } from '../../app/configuration-file.ts'
+import { keyOf } from './authenticate.ts'
 
 export type SourceAuth =
   | { readonly kind: 'standard-webhooks'; readonly secrets: readonly string[] }
@@ -26,7 +27,7 @@ export type SourceConfig = {
   readonly availableIncludesReserved: boolean
 }
 
-/** A source's connection from the configuration; `missing` names the variable whose secret is not there. */
+/** A source's connection from the configuration; `missing` says what to set where the secret is not there, or is too short. */
 export function sourceConfigOf(
   name: string,
   document: ConfigurationDocument,
@@ -38,6 +39,9 @@ export function sourceConfigOf(
   if (!rules || value === undefined || value === '') return { missing: variable }
   // Several secrets, separated by blanks, are accepted while one is exchanged for another.
   const secrets = value.split(/\s+/).filter((each) => each !== '')
+  // A key that decodes to nothing would let anybody sign.
+  const weak = secrets.length === 0 || secrets.some((each) => bytesOf(rules.auth.kind, each) < MIN_SECRET_BYTES)
+  if (weak) return { missing: `${variable} to a secret of at least ${MIN_SECRET_BYTES} bytes` }
   return {
     source: {
       name,
@@ -50,6 +54,12 @@ export function sourceConfigOf(
     },
   }
 }
+
+/** Standard Webhooks asks for 24 bytes; anything below 16 can be guessed. */
+const MIN_SECRET_BYTES = 16
+
+const bytesOf = (kind: SourceAuth['kind'], secret: string): number =>
+  kind === 'standard-webhooks' ? keyOf(secret).length : Buffer.byteLength(secret)
 
 function authOf(auth: ConfigurationDocument['sources'][string]['auth'], secrets: readonly string[]): SourceAuth {
   switch (auth.kind) {
