@@ -20,9 +20,7 @@ import { migrate } from './adapters/postgres/migrate.ts'
 import { publicationBookOn } from './adapters/postgres/publication-store.ts'
 import {
   closeIncident,
-  deadLetterById,
   deadLetterPage,
-  decideDeadLetter,
   incidentPage,
   keepAnswer,
   keptAnswer,
@@ -31,6 +29,7 @@ import {
 } from './adapters/postgres/queries.ts'
 import { isNewWebhook, registrationsOn, tokensOn } from './adapters/postgres/registration-store.ts'
 import { heldReservation } from './adapters/postgres/reservation-query.ts'
+import { deadLettersOn } from './adapters/postgres/replay.ts'
 import { sealBlock } from './adapters/postgres/seal.ts'
 import { shopBookOn } from './adapters/postgres/shop-store.ts'
 import { createToken, holderOf, keepToken } from './adapters/postgres/token-store.ts'
@@ -42,7 +41,7 @@ import { doorOf } from './adapters/wms/door.ts'
 import { sourceConfigOf } from './adapters/wms/source-config.ts'
 import { configurationOf, differences } from './app/configuration-file.ts'
 import { startLoop } from './app/loop.ts'
-import { applyPending, type ReceivePorts, receiveDelivery, type SourceDoor } from './app/receive.ts'
+import { applyPending, type ReceivePorts, receiveDelivery, replayDeadLetter, type SourceDoor } from './app/receive.ts'
 import { startShopSide } from './app/shop-side.ts'
 import type { Config } from './config.ts'
 import type { Configuration } from './core/configuration.ts'
@@ -149,7 +148,10 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     doors: (source) => doors.get(source),
     newId: () => `made-${randomUUID()}`,
     onTrouble: (cause, messageId) => bug(cause, `message ${messageId}`),
-    wake: () => applying.wake(),
+    wake: () => {
+      applying.wake()
+      applyingBulk.wake()
+    },
   }
   const registrations = registrationsOn(database)
   const tokens = tokensOn(database)
@@ -158,7 +160,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
   const publications = publicationBookOn(database)
   const onRecorded = async (orderNumbers: readonly string[]): Promise<void> => {
     const { rowCount } = await wakeParked(pool, orderNumbers)
-    if (rowCount) applying.wake()
+    if (rowCount) receivePorts.wake()
   }
   const allowPrivate = true
   const side = await startShopSide({
@@ -184,6 +186,13 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     everyMs: APPLY_EVERY_MS,
     onTrouble: trouble,
     round: async () => (await applyPending(receivePorts)) > 0,
+  })
+  // Snapshots have a loop of their own: a change that comes behind them must not wait for them.
+  const applyingBulk = startLoop({
+    name: 'apply-bulk',
+    everyMs: APPLY_EVERY_MS,
+    onTrouble: trouble,
+    round: async () => (await applyPending(receivePorts, 'bulk')) > 0,
   })
   const burying = startLoop({
     name: 'bury',
@@ -281,43 +290,8 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       reservation: (shop, reservation) => heldReservation(pool, shop, reservation),
       onRecorded,
       receive,
-      async replay(id) {
-        const letter = await deadLetterById(pool, id)
-        if (!letter) return 'unknown'
-        const door = doors.get(sourceOf(letter.source))
-        const read = door?.readMessage(letter.raw ?? '') ?? {
-          words: [],
-          notes: [],
-          problems: [{ field: 'source', value: letter.source, reason: 'No such source is configured' }],
-        }
-        if (letter.state !== 'open' || !(await decideDeadLetter(pool, id, 'replayed'))) return 'not-open'
-        const filed = await receivePorts.inbox.file(
-          sourceOf(letter.source),
-          read.words.length > 0
-            ? [
-                {
-                  messageId: `${letter.messageId}~replay-${id}`,
-                  raw: letter.raw ?? '',
-                  words: read.words.length,
-                  notes: read.notes,
-                },
-              ]
-            : [],
-          read.problems.map((problem) => ({ messageId: letter.messageId, raw: letter.raw ?? '', ...problem })),
-        )
-        applying.wake()
-        return {
-          accepted: filed.filed.length,
-          repeated: 0,
-          deadLetters: read.problems.map(({ field, reason }, index) => ({
-            index,
-            id: filed.deadLetterIds[index] ?? 0,
-            field,
-            reason,
-          })),
-          notes: read.notes,
-        }
-      },
+      mayReceive: (source, headers) => doors.get(source)?.mayBeAuthentic(headers) ?? false,
+      replay: (id) => replayDeadLetter(receivePorts, deadLettersOn(database), id),
       ledger: (page) => ledgerPage(pool, page),
       incidents: (page) => incidentPage(pool, page),
       deadLetters: (page) => deadLetterPage(pool, page),
@@ -374,7 +348,14 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     async stop() {
       // Doors first, then who acts on its own, then the lane, then what all of them stand on.
       await server.close()
-      await Promise.all([applying.stop(), burying.stop(), sealing.stop(), noticing.stop(), side.stop()])
+      await Promise.all([
+        applying.stop(),
+        applyingBulk.stop(),
+        burying.stop(),
+        sealing.stop(),
+        noticing.stop(),
+        side.stop(),
+      ])
       await lane.stop()
       await leases.close()
       await database.close()
