@@ -78,19 +78,23 @@ export async function startConnectedWorld(options: WorldOptions) {
       },
     },
     warehouses: { main: { source: 'wms', zone: 'Europe/Berlin' } },
-    shops: Object.fromEntries(
-      shops.map(({ name, url }) => [
-        name,
-        {
-          kind: 'shopware',
-          url,
-          warehouses: ['main'],
-          zone: 'Europe/Berlin',
-          orderInFlight: '2s',
-          ...options.shopRules,
-        },
-      ]),
-    ),
+    shops: {
+      ...Object.fromEntries(
+        shops.map(({ name, url }) => [
+          name,
+          {
+            kind: 'shopware',
+            url,
+            warehouses: ['main'],
+            zone: 'Europe/Berlin',
+            orderInFlight: '2s',
+            ...options.shopRules,
+          },
+        ]),
+      ),
+      // A till over the same pool: it holds through the API alone.
+      till: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' },
+    },
   }
   await client.request('PUT', '/v1/configuration', { body: document })
 

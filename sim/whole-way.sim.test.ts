@@ -250,4 +250,80 @@ describe('a unit’s whole way', () => {
     expect((await incidents()).filter(({ code }) => code === 'SHORTAGE')).toEqual([])
     expect((await verify()).problems).toEqual([])
   })
+
+  test('a restart within a second is a silence too', async () => {
+    const {
+      world: { stopService, startService, request },
+      shop,
+    } = await connected()
+    await stopService()
+    expect(await shop.order(cartOf(shop, 4))).toHaveProperty('order')
+    shop.faults.adminApiAway = true
+    await startService()
+    // Nobody could read what the shop sold: what it last showed counts as sold for everyone else, a till for one.
+    const refused = await request('PUT', '/v1/shops/till/reservations/1', { lines: [{ sku: 'LAMP', units: 1 }] })
+    expect(refused).toMatchObject({ httpCode: 409, body: { code: 'NOT_ENOUGH' } })
+    expect(await shop.order(cartOf(shop, 1))).toHaveProperty('refused')
+    shop.faults.adminApiAway = false
+    await sellable(6)
+    const granted = () => request('PUT', '/v1/shops/till/reservations/2', { lines: [{ sku: 'LAMP', units: 6 }] })
+    await eventually(granted, ({ httpCode }) => httpCode === 201, 'the till gets what is left')
+  })
+
+  test('H37: of two shops over one pool, neither sells what the other sold in silence', async () => {
+    const {
+      world: { shops, stopService, startService, incidents, verify },
+      shop,
+    } = await connected({ shops: ['nord', 'sued'] })
+    const other = shops[1]
+    if (!other) throw new Error('no second shop')
+    await stopService()
+    expect(await shop.order(cartOf(shop, 8))).toHaveProperty('order')
+    shop.faults.adminApiAway = true
+    await startService()
+    await eventually(
+      () => world?.sellable('LAMP', 'sued'),
+      (seen) => seen === 0,
+      'what nord showed counts as sold for sued',
+    )
+    await eventually(
+      () => other.order(cartOf(other, 3)),
+      (answer) => 'refused' in answer,
+      'sued does not sell them',
+    )
+    expect(other.orders()).toHaveLength(0)
+    shop.faults.adminApiAway = false
+    await eventually(
+      () => world?.sellable('LAMP', 'sued'),
+      (seen) => seen === 2,
+      'nord has been read',
+    )
+    await shows(shop, 2)
+    await shows(other, 2)
+    expect((await incidents()).filter(({ code }) => code === 'SHORTAGE')).toEqual([])
+    expect((await verify()).problems).toEqual([])
+  })
+
+  test('an order that the policy let go on is an attempt: nobody else gets its units, and it is counted once', async () => {
+    const { world: opened, shop } = await connected({ shopRules: { whenUndecided: 'allow' } })
+    await opened.stopService()
+    shop.faults.adminApiAway = true
+    await opened.startService()
+    // Not read since the restart, so the shop's policy answers: yes.
+    expect(await shop.order(cartOf(shop, 4))).toHaveProperty('order')
+    await eventually(
+      () => opened.stock('LAMP'),
+      ({ shops }) => shops[0]?.reservedUnits === 4,
+      'the attempt is counted before its order is read',
+    )
+    shop.faults.adminApiAway = false
+    await eventually(
+      () => opened.sellable('LAMP', 'till'),
+      (seen) => seen === 6,
+      'the order took its attempt',
+    )
+    await shows(shop, 6)
+    expect((await opened.incidents()).filter(({ code }) => code === 'SHORTAGE')).toEqual([])
+    expect((await opened.verify()).problems).toEqual([])
+  })
 })

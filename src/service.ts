@@ -28,8 +28,8 @@ import {
   openIncident,
 } from './adapters/postgres/queries.ts'
 import { isNewWebhook, registrationsOn, tokensOn } from './adapters/postgres/registration-store.ts'
-import { heldReservation } from './adapters/postgres/reservation-query.ts'
 import { deadLettersOn } from './adapters/postgres/replay.ts'
+import { heldReservation } from './adapters/postgres/reservation-query.ts'
 import { sealBlock } from './adapters/postgres/seal.ts'
 import { shopBookOn } from './adapters/postgres/shop-store.ts'
 import { createToken, holderOf, keepToken } from './adapters/postgres/token-store.ts'
@@ -40,6 +40,7 @@ import { checkShopUrl } from './adapters/shopware/shop-url.ts'
 import { doorOf } from './adapters/wms/door.ts'
 import { sourceConfigOf } from './adapters/wms/source-config.ts'
 import { configurationOf, differences } from './app/configuration-file.ts'
+import { insistOn } from './app/insist.ts'
 import { startLoop } from './app/loop.ts'
 import { applyPending, type ReceivePorts, receiveDelivery, replayDeadLetter, type SourceDoor } from './app/receive.ts'
 import { startShopSide } from './app/shop-side.ts'
@@ -142,6 +143,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     onChanged: () => side.wakePublishers(),
     onBug: (cause, command) => bug(cause, `command ${command.kind}`),
   })
+  const insist = insistOn(lane, (cause, command) => bug(cause, `${command.kind} after its answer`))
   const receivePorts: ReceivePorts = {
     inbox: inboxOn(database),
     lane,
@@ -260,6 +262,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       rules: () => rules,
       status: side.status,
       lastShown: side.lastShown,
+      afterAnswer: insist.submit,
       states: (skus) => loadStates(pool, skus),
       onCall: side.onCall,
     },
@@ -348,6 +351,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     async stop() {
       // Doors first, then who acts on its own, then the lane, then what all of them stand on.
       await server.close()
+      insist.stop()
       await Promise.all([
         applying.stop(),
         applyingBulk.stop(),

@@ -56,6 +56,7 @@ export function adminApi(world: World, tokenLifeMs: number): (incoming: Incoming
   }
 
   return ({ method, path, headers, body: text }) => {
+    if (world.faults.adminApiAway) return fail(503, 'FRAMEWORK__SERVICE_UNAVAILABLE', 'Service unavailable')
     const body = objectOf(parse(text))
     if (method === 'POST' && path === '/api/oauth/token') return giveToken(body)
     const token = textOf(headers.authorization)?.replace(/^Bearer /, '') ?? ''

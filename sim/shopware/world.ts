@@ -101,6 +101,8 @@ export type ShopFaults = {
   reorderWebhooks?: number
   /** How many of the next sync requests break off with a deadlock. */
   deadlocks?: number
+  /** The Admin API answers 503: the shop sells, and nobody can read or write it. */
+  adminApiAway?: boolean
   gates?: Gates
 }
 

@@ -5,11 +5,12 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Configuration, ShopRules } from '../core/configuration.ts'
-import { type HoldRefusal, unitsBySku } from '../core/hold.ts'
+import type { ReleaseCommand } from '../core/decide.ts'
+import { type HoldCommand, type HoldRefusal, unitsBySku } from '../core/hold.ts'
 import type { ShopId, Sku, Units } from '../core/ids.ts'
 import { availabilityOf } from '../core/sellable.ts'
 import type { SkuState } from '../core/stock.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, Origin } from './lane.ts'
 import { isUnread, type ShopStatus } from './shop-ports.ts'
 
 /** A call reduced to what a decision needs. */
@@ -52,6 +53,10 @@ export type CheckoutPorts = {
   readonly status: (shop: ShopId) => ShopStatus | undefined
   /** What the shop last showed, from this process's memory: known even with the database away. */
   readonly lastShown: (shop: ShopId, sku: Sku) => number | undefined
+  /** The most that an answer may take; {@link ANSWER_WITHIN_MS} if absent. */
+  readonly answerWithinMs?: number
+  /** Takes a command that must get into the lane, later if need be: the shop has had its answer. */
+  readonly afterAnswer: (command: HoldCommand | ReleaseCommand, origin: Origin) => void
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
   /** The shop asked, be it for a page: its calls reach us, so a silence that waited for this is over. */
   readonly onCall: (shop: ShopId) => void
@@ -71,22 +76,32 @@ export async function answerCheckout(
   if (call.isEditOrder || call.cartBlocked || call.lines.length === 0)
     return { outcome: 'nothing-to-hold', objections: [] }
   if (!call.isOrderCall) return { outcome: 'looked', objections: await look(ports, shop, call) }
-  if (mustNotDecide(ports, shop)) return undecided(ports, shop, call)
-  const decided = ports.lane
-    .submit(
-      { kind: 'hold', shop, reservation: `call-${randomUUID()}`, via: 'gateway', mode: 'all', lines: call.lines },
-      { actor: `shop:${shop}`, cause: 'checkout', basket: call.basket },
-      'checkout',
-    )
-    .catch(() => undefined)
+  const hold = { kind: 'hold', shop, reservation: `call-${randomUUID()}`, via: 'gateway', mode: 'all' } as const
+  const origin = { actor: `shop:${shop}`, cause: 'checkout', basket: call.basket }
+  if (mustNotDecide(ports, shop)) {
+    const answer = undecided(ports, shop, call)
+    if (answer.outcome === 'undecided-allowed') ports.afterAnswer({ ...hold, lines: call.lines, saidYes: true }, origin)
+    return answer
+  }
+  const decided = ports.lane.submit({ ...hold, lines: call.lines }, origin, 'checkout').catch(() => undefined)
   const timer = new AbortController()
   const answer = await Promise.race([
     decided,
-    delay(ANSWER_WITHIN_MS, undefined, { signal: timer.signal }).catch(() => undefined),
+    delay(ports.answerWithinMs ?? ANSWER_WITHIN_MS, undefined, { signal: timer.signal }).catch(() => undefined),
   ])
   timer.abort()
-  // A yes that comes later stays a hold and ends when the watermark has passed it: the order may exist.
-  if (answer === undefined) return undecided(ports, shop, call)
+  if (answer === undefined) {
+    const instead = undecided(ports, shop, call)
+    void decided.then((late) => {
+      const isHeld = late?.granted === true
+      // Without a yes no order can come, and with one it may: what the lane says now is made to fit what the shop was told.
+      if (instead.outcome === 'undecided-blocked' && isHeld)
+        ports.afterAnswer({ kind: 'release', shop, reservation: hold.reservation }, origin)
+      if (instead.outcome === 'undecided-allowed' && !isHeld)
+        ports.afterAnswer({ ...hold, lines: call.lines, saidYes: true }, origin)
+    })
+    return instead
+  }
   if (answer.granted) return { outcome: 'granted', objections: [] }
   return { outcome: 'refused', objections: objectionsTo(answer.refusal, call) }
 }

@@ -89,9 +89,7 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
             cause: `order:${order.orderNumber}`,
           })
           const cameThroughCart = order.lines.some(({ lineKey }) => lineKey !== undefined)
-          // It came through a cart and found no hold: the shop sold while we did not answer (L2).
-          if (isNew && !options.baseline && answer.unheldUnits > 0 && cameThroughCart)
-            await book.silence(name, await book.now())
+          if (isNew && !options.baseline && answer.unheldUnits > 0 && cameThroughCart) await book.silenceByOrder(name)
           remember(read)
         }),
       )

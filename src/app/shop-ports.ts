@@ -39,6 +39,8 @@ export interface ShopBook {
   /** Moves the watermark on; it never goes back. `moment` absent: only the trail is kept. */
   moveWatermark(shop: ShopId, trail: OrderTrail, moment: Instant | undefined): Promise<unknown>
   silence(shop: ShopId, from: Instant): Promise<unknown>
+  /** An order came through a cart and found no hold: the shop sells without us, unless a silence that we know of explains it. */
+  silenceByOrder(shop: ShopId): Promise<unknown>
   returned(shop: ShopId): Promise<unknown>
   /** A complete read that began then is done: ends the first stage of a silence, and both once the watermark has passed. */
   readDone(shop: ShopId, startedAt: Instant): Promise<unknown>

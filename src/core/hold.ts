@@ -17,6 +17,11 @@ export type HoldCommand = {
   readonly lines: readonly HoldLine[]
   /** `all` or nothing, or as much of each line as there is. */
   readonly mode: 'all' | 'partial'
+  /**
+   * The shop has its yes already: we could not decide in time, and its policy let the order go on. The attempt is a fact, so it
+   * takes any unit that there is, and what is missing is a shortage that nobody else may be sold.
+   */
+  readonly saidYes?: boolean
   /** Absent: the order call itself, judged by the shop's watermark. */
   readonly until?: Instant
 }
@@ -48,6 +53,7 @@ type Drafts = ReadonlyMap<Sku, Draft>
  * With `api`, the same reservation with other lines replaces: what is still wanted stays held, with its place in line.
  */
 export function decideHold(drafts: Drafts, command: HoldCommand): HoldAnswer {
+  if (command.saidYes) return grantAfterTheFact(drafts, command)
   const asked = unitsBySku(command.lines)
   if (command.via === 'gateway') {
     const beingPlaced = doubleSubmit(drafts, command)
@@ -65,6 +71,27 @@ export function decideHold(drafts: Drafts, command: HoldCommand): HoldAnswer {
   if (missing.length > 0 && command.mode === 'all')
     return { granted: false, refusal: refusalFor(drafts, command, missing) }
   return grant(drafts, command, new Map(missing.map((line) => [line.sku, line.sellableUnits])))
+}
+
+/** The order may have been read before its attempt could be recorded: then it is counted already. */
+function grantAfterTheFact(drafts: Drafts, command: HoldCommand): HoldAnswer {
+  if (isOrderedAlready(drafts, command)) return { granted: true, reservation: command.reservation, lines: [] }
+  return grant(drafts, command, new Map())
+}
+
+function isOrderedAlready(drafts: Drafts, command: HoldCommand): boolean {
+  const keys = keysOf(command)
+  return [...drafts.values()].some((draft) => {
+    const inFlightMs = draft.rules.shops.get(command.shop)?.orderInFlightMs ?? 0
+    return [...draft.state.demands.values()].some(
+      ({ shop, lineKey, placedAt }) =>
+        shop === command.shop &&
+        lineKey !== undefined &&
+        keys.has(lineKey) &&
+        placedAt !== undefined &&
+        placedAt + inFlightMs > draft.now,
+    )
+  })
 }
 
 function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, Units>): HoldAnswer {
@@ -120,7 +147,8 @@ function holdMore(draft: Draft, command: HoldCommand, wanted: Units): void {
       deadline,
       ...(line.lineKey ? { lineKey: line.lineKey } : {}),
     }
-    addPegged(draft, peg(draft, command.shop, units, 'above-safety'), hold, 'held')
+    const reach = command.saidYes ? 'any-unit' : 'above-safety'
+    addPegged(draft, peg(draft, command.shop, units, reach), hold, command.saidYes ? 'held-after-yes' : 'held')
   }
 }
 

@@ -112,6 +112,19 @@ export function shopBookOn(database: Database): ShopBook {
         [shop, timestamp(from)],
       ),
 
+    silenceByOrder: (shop: ShopId) =>
+      pool.query(
+        `update shop set
+           silent_from = clock_timestamp(),
+           silence_noticed_at = clock_timestamp(),
+           returned_at = null,
+           read_since_return = false
+         where name = $1
+           and state = 'connected'
+           and silent_from is null`,
+        [shop],
+      ),
+
     /** We are back: what follows waits for a complete read, then for the watermark. */
     returned: (shop: ShopId) =>
       pool.query(

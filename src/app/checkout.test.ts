@@ -1,0 +1,179 @@
+import { describe, expect, test } from 'vitest'
+import type { Configuration, ShopRules } from '../core/configuration.ts'
+import type { Answer, Command } from '../core/decide.ts'
+import { instantOf, shopOf, skuOf, warehouseOf } from '../core/ids.ts'
+import { emptyState } from '../core/stock.ts'
+import { answerCheckout, type CheckoutCall, type CheckoutPorts } from './checkout.ts'
+import type { ShopStatus } from './shop-ports.ts'
+
+const shop = shopOf('nord')
+const lamp = skuOf('LAMP')
+const call: CheckoutCall = {
+  isOrderCall: true,
+  isEditOrder: false,
+  cartBlocked: false,
+  basket: new Uint8Array(),
+  lines: [{ sku: lamp, units: 2, lineKey: 'k1', label: 'Lamp' }],
+}
+const granted: Answer = { granted: true, reservation: 'r', lines: [] }
+const refused: Answer = {
+  granted: false,
+  refusal: { kind: 'NOT_ENOUGH', lines: [{ sku: lamp, askedUnits: 2, sellableUnits: 1 }] },
+}
+const connected: ShopStatus = {
+  shop,
+  state: 'connected',
+  baselineAt: instantOf(1),
+  silentFrom: undefined,
+  returnedAt: undefined,
+  readSinceReturn: true,
+  watermark: instantOf(1),
+}
+
+/** A lane that answers when it is told to, and everything else that a call touches. */
+function counter(options: {
+  readonly whenUndecided?: ShopRules['whenUndecided']
+  readonly shownUnits?: number
+  readonly status?: ShopStatus
+}) {
+  const asked: Command[] = []
+  const insisted: Command[] = []
+  let answer: (answer: Answer) => void = () => undefined
+  let fail: (cause: unknown) => void = () => undefined
+  let calls = 0
+  const rules: ShopRules = {
+    shop,
+    kind: 'shopware',
+    warehouses: [warehouseOf('main')],
+    zone: 'Europe/Berlin',
+    safetyUnits: 0,
+    safetyBySku: new Map(),
+    quotaBySku: new Map(),
+    orderInFlightMs: 60_000,
+    doubleSubmitWindowMs: 5_000,
+    whenUndecided: options.whenUndecided ?? 'block',
+    undecidedBelowUnits: 20,
+    whenSilent: 'shared',
+  }
+  const configuration: Configuration = {
+    version: 1,
+    sources: new Map(),
+    warehouses: new Map(),
+    shops: new Map([[shop, rules]]),
+  }
+  const ports: CheckoutPorts = {
+    lane: {
+      submit: (command) => {
+        asked.push(command)
+        return new Promise((resolve, reject) => {
+          answer = resolve as (answer: Answer) => void
+          fail = reject
+        })
+      },
+    },
+    rules: () => configuration,
+    status: () => options.status ?? connected,
+    lastShown: () => options.shownUnits,
+    states: async () => [emptyState(lamp)],
+    onCall: () => {
+      calls += 1
+    },
+    afterAnswer: (command) => void insisted.push(command),
+    answerWithinMs: 20,
+  }
+  return {
+    ports,
+    asked,
+    insisted,
+    answer: (given: Answer) => answer(given),
+    fail: () => fail(new Error('away')),
+    calls: () => calls,
+  }
+}
+
+/** Lets promises that are settled run their course. */
+const settled = () => new Promise((resume) => setImmediate(resume))
+
+describe('an order call', () => {
+  test('is one hold for the whole basket, and granted without a word', async () => {
+    const desk = counter({})
+    const answering = answerCheckout(desk.ports, shop, call)
+    desk.answer(granted)
+    expect(await answering).toEqual({ outcome: 'granted', objections: [] })
+    expect(desk.asked).toMatchObject([{ kind: 'hold', via: 'gateway', mode: 'all', lines: call.lines }])
+    expect(desk.insisted).toEqual([])
+  })
+
+  test('is refused with the number that is left', async () => {
+    const desk = counter({})
+    const answering = answerCheckout(desk.ports, shop, call)
+    desk.answer(refused)
+    expect(await answering).toEqual({
+      outcome: 'refused',
+      objections: [{ key: 'NOT_ENOUGH', leftUnits: 1, label: 'Lamp' }],
+    })
+  })
+
+  test.each([
+    ['an empty cart', { ...call, lines: [] }],
+    ['the edit-order page', { ...call, isEditOrder: true }],
+    ['a cart that can never be ordered (H36)', { ...call, cartBlocked: true }],
+  ])('makes no attempt of %s', async (_, harmless) => {
+    const desk = counter({})
+    expect(await answerCheckout(desk.ports, shop, harmless)).toEqual({ outcome: 'nothing-to-hold', objections: [] })
+    expect([desk.asked, desk.calls()]).toEqual([[], 1])
+  })
+
+  test.each([
+    ['few units were shown', 'block', 5, 'undecided-blocked'],
+    ['many units were shown', 'block', 20, 'undecided-allowed'],
+    ['the SKU is none of ours', 'block', undefined, 'undecided-allowed'],
+    ['the shop lets everything go on', 'allow', 5, 'undecided-allowed'],
+  ] as const)('that is not decided in time follows the policy: %s', async (_, whenUndecided, shownUnits, outcome) => {
+    const desk = counter({ whenUndecided, ...(shownUnits === undefined ? {} : { shownUnits }) })
+    expect((await answerCheckout(desk.ports, shop, call)).outcome).toBe(outcome)
+  })
+})
+
+describe('what the lane says after the answer is made to fit it', () => {
+  test('a late yes after a no is given back', async () => {
+    const desk = counter({ shownUnits: 5 })
+    await answerCheckout(desk.ports, shop, call)
+    desk.answer(granted)
+    await settled()
+    const [asked] = desk.asked
+    expect(desk.insisted).toEqual([
+      { kind: 'release', shop, reservation: asked && 'reservation' in asked ? asked.reservation : '' },
+    ])
+  })
+
+  test('a late yes after a yes stays the attempt', async () => {
+    const desk = counter({ whenUndecided: 'allow' })
+    await answerCheckout(desk.ports, shop, call)
+    desk.answer(granted)
+    await settled()
+    expect(desk.insisted).toEqual([])
+  })
+
+  test.each(['a late no', 'no answer at all'])('%s after a yes becomes an attempt all the same', async (what) => {
+    const desk = counter({ whenUndecided: 'allow' })
+    await answerCheckout(desk.ports, shop, call)
+    if (what === 'a late no') desk.answer(refused)
+    else desk.fail()
+    await settled()
+    expect(desk.insisted).toMatchObject([{ kind: 'hold', saidYes: true, lines: call.lines }])
+  })
+
+  test('a shop that is back and not read is answered by its policy, and its yes is counted', async () => {
+    const unread: ShopStatus = {
+      ...connected,
+      silentFrom: instantOf(5),
+      returnedAt: instantOf(9),
+      readSinceReturn: false,
+    }
+    const desk = counter({ whenUndecided: 'allow', status: unread })
+    expect((await answerCheckout(desk.ports, shop, call)).outcome).toBe('undecided-allowed')
+    expect(desk.asked).toEqual([])
+    expect(desk.insisted).toMatchObject([{ kind: 'hold', saidYes: true }])
+  })
+})
