@@ -51,6 +51,15 @@ describe('a gateway call', () => {
     [{ blockOrder: true, persistent: false }, false],
     [{ blockOrder: false, persistent: true }, false],
     [{ blockOrder: true, persistent: true }, true],
+    // As Shopware's own errors come: with `block` alone, and what is kept for the next calculation is not told.
+    [{ messageKey: 'product-stock-reached', level: 10, block: true, blockResubmit: true }, true],
+    [{ messageKey: 'product-stock-reached', level: 20, block: true, blockResubmit: true }, false],
+    [{ messageKey: 'product-out-of-stock', level: 20, block: true, blockResubmit: true }, true],
+    [{ messageKey: 'min-order-quantity', level: 10, block: true, blockResubmit: true }, true],
+    [{ messageKey: 'purchase-steps-quantity', level: 10, block: true, blockResubmit: true }, true],
+    [{ messageKey: 'product-out-of-stock', level: 20, block: false, blockResubmit: false }, false],
+    [{ messageKey: 'shipping-method-blocked', level: 20, block: true, blockResubmit: true }, false],
+    [{ messageKey: 'product-out-of-stock', level: 20, block: true, persistent: false }, false],
   ])('with the error %j is blocked for good: %s', (error, blocked) => {
     expect(call({ errors: [error] })).toMatchObject({ cartBlocked: blocked })
   })

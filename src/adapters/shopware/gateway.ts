@@ -82,14 +82,36 @@ export function readGatewayCall(
     ...(editsOrderId === undefined ? {} : { editsOrderId }),
     isEditOrder: fieldOf(fieldOf(cart, 'extensions'), 'originalId') !== undefined,
     isAdminOrder: fieldOf(fieldOf(context, 'source'), 'type') === 'admin-sales-channel-api',
-    cartBlocked: itemsOf(fieldOf(cart, 'errors')).some(
-      (error) => fieldOf(error, 'blockOrder') === true && fieldOf(error, 'persistent') === true,
-    ),
+    cartBlocked: itemsOf(fieldOf(cart, 'errors')).some(stopsForGood),
     cartToken,
     language: languageOf(userLanguage),
     ...read,
   }
 }
+
+/**
+ * Whether an error of the cart stops this very call: it blocks, and it is carried over into the calculation from which the order
+ * is made. Errors of scripts say both (`blockOrder`, `persistent`). Shopware's own say only `block`; of these, the ones that come
+ * with a change of the cart are carried over. Every other one may be gone at the next calculation, so its call is an attempt: a
+ * hold too many costs a minute, a hold too few sells a unit twice.
+ */
+function stopsForGood(error: unknown): boolean {
+  if (fieldOf(error, 'blockOrder') !== true && fieldOf(error, 'block') !== true) return false
+  const persistent = fieldOf(error, 'persistent')
+  if (persistent !== undefined) return persistent === true
+  const level = CARRIED_OVER.get(textOf(fieldOf(error, 'messageKey')) ?? '')
+  return level !== undefined && level === fieldOf(error, 'level')
+}
+
+/** Errors of Shopware's own by which it has changed the cart, with the level that they have then. */
+const CARRIED_OVER: ReadonlyMap<string, number> = new Map([
+  ['product-out-of-stock', 20],
+  ['product-not-found', 20],
+  // At level 20 two lines of one product ask for too much, and nothing was changed.
+  ['product-stock-reached', 10],
+  ['min-order-quantity', 10],
+  ['purchase-steps-quantity', 10],
+])
 
 /** One command of an answer. The payload's keys are exact: Shopware drops a command that has one more. */
 export type GatewayCommand = {
