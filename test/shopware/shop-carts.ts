@@ -7,8 +7,11 @@ import { newId } from './shop-products.ts'
 /** Carts that are prepared at a time; more only queue before the shop's workers. */
 const PREPARE_CONCURRENCY = 8
 
-/** One buyer with a cart. The token changes when the guest registers, so it is replaced in place. */
-export type Cart = { token: string }
+/**
+ * One buyer with a cart. The token changes when the guest registers, so it is replaced in place. With a language, every call of his
+ * asks for it; the shop's own otherwise.
+ */
+export type Cart = { token: string; readonly languageId?: string }
 
 /** A line of an order: `cartLineId` is the id that the cart line had, `key` what a cart script stamped, if any. */
 export type OrderLine = {
@@ -90,12 +93,14 @@ export function cartsOf({ environment, guests, productIdOf, newEmail }: CartTool
         ...question.headers,
         'sw-access-key': environment.storeApiKey,
         ...(cart === undefined ? {} : { 'sw-context-token': cart.token }),
+        ...(cart?.languageId === undefined ? {} : { 'sw-language-id': cart.languageId }),
       },
     })
 
-  const newCart = async (): Promise<Cart> => {
+  const newCart = async (languageId?: string): Promise<Cart> => {
     const answer = await call({ method: 'GET', path: '/store-api/context' })
-    return { token: readBody(contextAnswer, answer, 'a new cart').token }
+    const { token } = readBody(contextAnswer, answer, 'a new cart')
+    return languageId === undefined ? { token } : { token, languageId }
   }
 
   /** Makes the cart's buyer a guest; Shopware gives a new token, and the cart moves along. */
@@ -142,13 +147,30 @@ export function cartsOf({ environment, guests, productIdOf, newEmail }: CartTool
     return id
   }
 
+  /** Changes the units of a cart line, as a buyer does who was told that fewer are left. */
+  const changeLine = async (cart: Cart, cartLineId: string, units: number): Promise<void> => {
+    const answer = await call(
+      {
+        method: 'PATCH',
+        path: '/store-api/checkout/cart/line-item',
+        body: { items: [{ id: cartLineId, quantity: units }] },
+      },
+      cart,
+    )
+    readBody(cartAnswer, answer, `the changed cart line ${cartLineId}`)
+  }
+
   const order = async (cart: Cart): Promise<Outcome> => {
     const answer = await call({ method: 'POST', path: '/store-api/checkout/order', body: {} }, cart)
     return outcomeOf(answer)
   }
 
-  const prepareCart = async (wanted: { readonly sku: string; readonly units: number }): Promise<Cart> => {
-    const cart = await newCart()
+  const prepareCart = async (wanted: {
+    readonly sku: string
+    readonly units: number
+    readonly languageId?: string
+  }): Promise<Cart> => {
+    const cart = await newCart(wanted.languageId)
     await registerGuest(cart)
     await addToCart(cart, wanted.sku, wanted.units)
     return cart
@@ -158,6 +180,7 @@ export function cartsOf({ environment, guests, productIdOf, newEmail }: CartTool
     newCart,
     registerGuest,
     addToCart,
+    changeLine,
     order,
     /** A registered guest with one line, ready for `order`: three calls. */
     prepareCart,
