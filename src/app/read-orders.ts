@@ -26,8 +26,10 @@ export type OrderReaderPorts = {
   readonly onTouched: (skus: readonly Sku[]) => Promise<unknown>
 }
 
-/** Pages of one pass; more are left to the next pass, and the watermark stays where it is. */
-const MAX_PAGES = 200
+/** Pages of one pass, a million orders: beyond it the pass fails, and neither watermark nor baseline moves on half a truth. */
+const MAX_PAGES = 2_000
+/** So many times `orderInFlight` after the baseline, the pass still goes back over orders from before it. */
+const SKIP_COMPLETED_FOR = 3
 /** Orders handed to the lane at once. */
 const ORDERS_AT_ONCE = 100
 /** Open orders that are read again in one round. */
@@ -50,7 +52,6 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
   const { shop, book } = ports
   const seen = new Map<string, string>()
   let turn = ''
-  let baselineAt: Instant | undefined
 
   const rules = (): ShopRules => {
     const found = ports.rules()
@@ -136,7 +137,8 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       const shopClock = await shop.clock()
       const highest = await shop.highestNumber()
       let from = 0
-      for (let page = 0; page < MAX_PAGES; page += 1) {
+      for (let page = 0; ; page += 1) {
+        if (page === MAX_PAGES) throw new Error(`More than ${MAX_PAGES} pages of open orders`)
         const { orders, highestNumber } = await shop.openOrdersAfter(from)
         if (highestNumber <= from) break
         await record(orders, { baseline: true })
@@ -144,7 +146,6 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       }
       const number = Math.max(0, highest - BASELINE_OVERLAP)
       await book.moveWatermark(name, { known: [{ at: startedAt, number }], shopClock }, undefined)
-      baselineAt = startedAt
       await book.connected(name)
     },
 
@@ -154,7 +155,8 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       const shopClock = await shop.clock()
       const trail = await book.trail(name)
       // Orders that were completed before we were connected are none of ours, even where the overlap shows them.
-      const skipCompleted = baselineAt !== undefined && startedAt < after(baselineAt, 2 * orderInFlightMs)
+      const skipCompleted =
+        trail.baselineAt !== undefined && startedAt < after(trail.baselineAt, SKIP_COMPLETED_FOR * orderInFlightMs)
       const highest = await readNew(trail, startedAt, skipCompleted)
       if (trail.shopClock !== undefined) await readChanged(after(trail.shopClock, -orderInFlightMs))
       const known = [...trail.known, { at: startedAt, number: highest }]

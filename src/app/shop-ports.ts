@@ -21,6 +21,8 @@ export const isUnread = (status: ShopStatus): boolean => status.silentFrom !== u
 
 /** How far the reader of orders has come. */
 export type OrderTrail = {
+  /** When the baseline of the shop was complete; absent before. Kept with the shop, not with the trail. */
+  readonly baselineAt?: Instant | undefined
   /** Highest order numbers known at earlier reads, oldest first: a read goes back by `orderInFlight`. */
   readonly known: readonly { readonly at: Instant; readonly number: number }[]
   /** The shop's own clock when the last complete read began. */

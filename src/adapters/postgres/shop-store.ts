@@ -78,12 +78,19 @@ export function shopBookOn(database: Database): ShopBook {
     },
 
     async trail(shop) {
-      const { rows } = await pool.query<{ trail: { known?: OrderTrail['known']; shopClock?: number } }>(
-        'select trail from watermark where owner = $1 and reader = $2',
+      const { rows } = await pool.query<{
+        trail: { known?: OrderTrail['known']; shopClock?: number } | null
+        baseline_at: Instant | null
+      }>(
+        `select trail, baseline_at
+         from shop
+         left join watermark on watermark.owner = shop.name and watermark.reader = $2
+         where shop.name = $1`,
         [shop, ORDERS],
       )
       const trail = rows[0]?.trail
       return {
+        baselineAt: rows[0]?.baseline_at ?? undefined,
         known: trail?.known ?? [],
         shopClock: trail?.shopClock === undefined ? undefined : instantOf(trail.shopClock),
       }
