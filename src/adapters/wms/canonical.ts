@@ -1,4 +1,4 @@
-/** Holdfast's own message: every word that a warehouse can say, one `type` each. Told field by field in `docs/messages.md`. */
+/** Holdfast's own message: every word that a warehouse can say, one `type` each. Told field by field in `docs/canonical-message.md`. */
 import { type ShopId, shopOf, skuOf } from '../../core/ids.ts'
 import type { FigureWord, MovementWord, OpenOrder, OrderLineWord, Stamp, Word } from '../../core/word.ts'
 import { FieldProblem, Fields, type Problem, type Reading } from './fields.ts'
