@@ -6,15 +6,27 @@
  * creates a system user when run as root. PostgreSQL refuses to run as root, so there we give it a user namespace in which we are
  * nobody: no user is created, and any folder that we can reach it can reach too.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { lockHome, startOf } from './home-lock.ts'
+import { codeOf } from './outage.ts'
 
 export type EmbeddedPostgres = {
   readonly url: string
@@ -32,6 +44,10 @@ export type EmbeddedOptions = {
 }
 
 const STARTS_WITHIN_MS = 30_000
+/** A server that says it is starting up reads its log again after a crash: the more was under way, the longer. */
+const RECOVERS_WITHIN_MS = 600_000
+/** Starts that fail one after the other before we give up; the children of a killed server need a moment to go. */
+const MAX_FAILED_STARTS = 6
 const STOPS_WITHIN_MS = 15_000
 const POLL_MS = 50
 /** A server that keeps dying is started again ever more slowly, up to this. */
@@ -50,33 +66,38 @@ export async function startEmbeddedPostgres({
 }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const folder = resolve(home)
   const unlock = lockHome(folder)
+  let supervisor: Supervisor | undefined
   try {
     const native = findBinaries()
     const data = join(folder, 'postgres')
-    const password = keepPassword(join(folder, 'postgres-password'))
+    const password = keepPassword(join(folder, 'postgres-password'), data)
     await endOrphan(data, log)
-    if (!existsSync(join(data, 'PG_VERSION'))) {
+    if (!existsSync(data)) {
       log('Making a new database folder; this takes a second.')
       await initialise(native, data, folder, password)
     }
     const port = await freePort()
     const url = `postgres://holdfast:${password}@127.0.0.1:${port}/${DATABASE}`
-    const supervisor = supervise(native, data, port, log)
-    await untilAnswering(url.replace(/\/[^/]*$/, '/postgres'), supervisor)
+    const running = supervise(native, data, port, log)
+    supervisor = running
+    await untilAnswering(inDatabase(url, 'postgres'), running)
     await makeDatabase(url)
     return {
       url,
-      pid: supervisor.pid,
+      pid: running.pid,
       stop: async () => {
-        await supervisor.stop()
+        await running.stop()
         unlock()
       },
     }
   } catch (cause) {
+    await supervisor?.stop()
     unlock()
     throw cause
   }
 }
+
+const inDatabase = (url: string, name: string): string => url.replace(/\/[^/]*$/, `/${name}`)
 
 /** The folder of the platform's binaries. Their libraries find each other through links that npm packages cannot carry. */
 function findBinaries(): string {
@@ -102,10 +123,17 @@ function findBinaries(): string {
 }
 
 /** Made once, readable by the owner alone. */
-function keepPassword(path: string): string {
+function keepPassword(path: string, data: string): string {
   if (existsSync(path)) return readFileSync(path, 'utf8').trim()
+  if (existsSync(data)) {
+    throw new Error(
+      `${path} is missing, and without it the database in ${data} cannot be opened. Put it back from where you keep your backup.`,
+    )
+  }
   const password = randomBytes(24).toString('hex')
-  writeFileSync(path, password, { mode: 0o600 })
+  // Whole or not at all: a process that is killed here must not leave half a password behind.
+  writeFileSync(`${path}.new`, password, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
   return password
 }
 
@@ -115,22 +143,16 @@ function commandFor(binary: string, args: readonly string[]): readonly [string, 
   return ['unshare', ['--user', '--map-user=65534', '--map-group=65534', '--', binary, ...args]]
 }
 
+/** Makes the data folder under another name first: half a folder, left by a process that was killed, is thrown away. */
 async function initialise(native: string, data: string, folder: string, password: string): Promise<void> {
+  const draft = `${data}.new`
+  rmSync(draft, { recursive: true, force: true })
   const passwordFile = join(folder, 'postgres-password')
-  const args = [
-    '-D',
-    data,
-    '-U',
-    'holdfast',
-    `--pwfile=${passwordFile}`,
-    '--auth=scram-sha-256',
-    '-E',
-    'UTF8',
-    '--locale=C',
-  ]
-  const [command, all] = commandFor(join(native, 'initdb'), args)
+  const args = ['-D', draft, '-U', 'holdfast', `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '-E', 'UTF8']
+  const [command, all] = commandFor(join(native, 'initdb'), [...args, '--locale=C'])
   try {
     await run(command, all)
+    renameSync(draft, data)
   } catch (cause) {
     const told = cause instanceof Error ? cause.message.replaceAll(password, '…') : ''
     throw new Error(`PostgreSQL could not make its data folder ${data}: ${told}`, { cause })
@@ -142,57 +164,69 @@ async function endOrphan(data: string, log: (sentence: string) => void): Promise
   const pidFile = join(data, 'postmaster.pid')
   if (!existsSync(pidFile)) return
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0])
-  if (!Number.isInteger(pid) || pid <= 0 || !isPostgres(pid)) return
+  if (!Number.isInteger(pid) || pid <= 0 || !worksIn(pid, data)) return
   log(`A PostgreSQL of an earlier run still works in ${data} (process ${pid}); it is stopped first.`)
   process.kill(pid, 'SIGINT')
   await until(() => startOf(pid) === undefined, STOPS_WITHIN_MS, `PostgreSQL process ${pid} did not stop`)
 }
 
-function isPostgres(pid: number): boolean {
+/** Whether a process is the server of this very folder: the number may belong to somebody else's PostgreSQL by now. */
+function worksIn(pid: number, data: string): boolean {
   if (startOf(pid) === undefined) return false
+  if (process.platform !== 'linux') return commandOf(pid).includes(`-D ${data} `)
+  const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  if (!args[0]?.endsWith('postgres')) return false
+  if (args.includes(data)) return true
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres')
+    // The folder may have been reached under another name; the server lives in it.
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data)
   } catch {
-    return process.platform !== 'linux'
+    return false
   }
 }
+
+const commandOf = (pid: number): string =>
+  execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
 
 type Supervisor = { pid(): number; stop(): Promise<void>; failed(): string | undefined }
 
 /** Keeps a server running: when it dies without being told to, it is started again. */
 function supervise(native: string, data: string, port: number, log: (sentence: string) => void): Supervisor {
+  const folder = dirname(data)
   let child: ChildProcess | undefined
   let stopping = false
   let failures = 0
   let timer: NodeJS.Timeout | undefined
 
+  const startAgain = (startedAt: number, why: string): void => {
+    if (stopping) return
+    failures = performance.now() - startedAt > STARTS_WITHIN_MS ? 1 : failures + 1
+    const delayMs = Math.min(MAX_RESTART_DELAY_MS, 100 * 2 ** (failures - 1))
+    log(`PostgreSQL ${why}; it is started again in ${delayMs} ms.`)
+    timer = setTimeout(start, delayMs)
+  }
   const start = (): void => {
-    mkdirSync(dirname(data), { recursive: true })
-    const logFile = openSync(join(dirname(data), 'postgres.log'), 'a')
+    const logFile = openSync(join(folder, 'postgres.log'), 'a')
     const args = ['-D', data, '-p', String(port), ...SETTINGS.flatMap((setting) => ['-c', setting])]
     const [command, all] = commandFor(join(native, 'postgres'), args)
     const startedAt = performance.now()
-    const started = spawn(command, all, { stdio: ['ignore', logFile, logFile], cwd: dirname(data) })
+    // A process group of its own: Ctrl-C at a terminal reaches Holdfast alone, which stops the server when it is done with it.
+    const started = spawn(command, all, { stdio: ['ignore', logFile, logFile], cwd: folder, detached: true })
+    closeSync(logFile)
     child = started
-    started.on('error', (cause) => log(`PostgreSQL could not be started: ${cause.message}`))
-    started.on('exit', (code, signal) => {
-      if (stopping) return
-      failures = performance.now() - startedAt > STARTS_WITHIN_MS ? 1 : failures + 1
-      const delayMs = Math.min(MAX_RESTART_DELAY_MS, 100 * 2 ** (failures - 1))
-      log(`PostgreSQL ended unexpectedly (${signal ?? `exit code ${code}`}); it is started again in ${delayMs} ms.`)
-      timer = setTimeout(start, delayMs)
-    })
+    started.on('error', (cause) => startAgain(startedAt, `could not be started (${cause.message})`))
+    started.on('exit', (code, signal) => startAgain(startedAt, `ended unexpectedly (${signal ?? `exit code ${code}`})`))
   }
   start()
 
   return {
     pid: () => child?.pid ?? 0,
-    failed: () => (failures >= 3 ? `see ${join(dirname(data), 'postgres.log')}` : undefined),
+    failed: () => (failures >= MAX_FAILED_STARTS ? `see ${join(folder, 'postgres.log')}` : undefined),
     async stop() {
       stopping = true
       clearTimeout(timer)
       const running = child
-      if (!running || running.exitCode !== null || running.signalCode !== null) return
+      if (!running?.pid || running.exitCode !== null || running.signalCode !== null) return
       const ended = new Promise((resolveEnd) => running.once('exit', resolveEnd))
       running.kill('SIGINT')
       const patience = setTimeout(() => running.kill('SIGQUIT'), STOPS_WITHIN_MS)
@@ -216,6 +250,7 @@ const SETTINGS = [
 ]
 
 async function untilAnswering(url: string, supervisor: Supervisor): Promise<void> {
+  let recovering = false
   const answers = async (): Promise<boolean> => {
     const reason = supervisor.failed()
     if (reason) throw new Error(`PostgreSQL does not start: ${reason}`)
@@ -225,15 +260,18 @@ async function untilAnswering(url: string, supervisor: Supervisor): Promise<void
       await client.connect()
       await client.end()
       return true
-    } catch {
+    } catch (cause) {
+      recovering = codeOf(cause) === STARTING_UP
       return false
     }
   }
-  await until(answers, STARTS_WITHIN_MS, 'PostgreSQL did not answer')
+  await until(answers, () => (recovering ? RECOVERS_WITHIN_MS : STARTS_WITHIN_MS), 'PostgreSQL did not answer')
 }
 
+const STARTING_UP = '57P03'
+
 async function makeDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url.replace(/\/[^/]*$/, '/postgres') })
+  const client = new pg.Client({ connectionString: inDatabase(url, 'postgres') })
   await client.connect()
   try {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE])
@@ -243,12 +281,18 @@ async function makeDatabase(url: string): Promise<void> {
   }
 }
 
-async function until(happened: () => boolean | Promise<boolean>, withinMs: number, otherwise: string): Promise<void> {
-  for (const giveUpAt = performance.now() + withinMs; performance.now() < giveUpAt; ) {
+async function until(
+  happened: () => boolean | Promise<boolean>,
+  within: number | (() => number),
+  otherwise: string,
+): Promise<void> {
+  const since = performance.now()
+  const withinMs = typeof within === 'number' ? () => within : within
+  while (performance.now() - since < withinMs()) {
     if (await happened()) return
     await new Promise((wake) => setTimeout(wake, POLL_MS))
   }
-  throw new Error(`${otherwise} within ${withinMs / 1000} s`)
+  throw new Error(`${otherwise} within ${withinMs() / 1000} s`)
 }
 
 const freePort = (): Promise<number> =>
