@@ -43,7 +43,10 @@ const CLAIM_BYTES = 8 * 1024 * 1024
 /** Words that wait for an order longer than this are dead letters: the order is not ours, or was never placed. */
 export const PARKED_AT_MOST_HOURS = 24
 
-/** Files messages and dead letters of one delivery in one transaction: when this returns, they are on disk. */
+/**
+ * Files messages and dead letters of one delivery in one transaction: when this returns, they are on disk. Whoever calls it has
+ * sorted out messages that share an identity within the delivery.
+ */
 export async function fileDelivery(
   database: Database,
   source: string,
@@ -126,16 +129,18 @@ export async function fileDeadLetters(
      returning id`,
     [
       source,
-      letters.map(({ messageId }) => messageId),
-      // PostgreSQL's text has no NUL: a letter that holds one is kept with the escape in its place.
-      letters.map(({ raw }) => raw.replaceAll('\u0000', '\\u0000')),
-      letters.map(({ reason }) => reason),
-      letters.map(({ field }) => field ?? null),
-      letters.map(({ value }) => value?.replaceAll('\u0000', '\\u0000') ?? null),
+      letters.map(({ messageId }) => storable(messageId)),
+      letters.map(({ raw }) => storable(raw)),
+      letters.map(({ reason }) => storable(reason)),
+      letters.map(({ field }) => (field === undefined ? null : storable(field))),
+      letters.map(({ value }) => (value === undefined ? null : storable(value))),
     ],
   )
   return rows.map(({ id }) => id)
 }
+
+/** PostgreSQL's text has no NUL: a letter that holds one, in whatever part, is kept with the escape in its place. */
+const storable = (text: string): string => text.replaceAll('\u0000', '\\u0000')
 
 /**
  * Claims the oldest pending messages. A claim is only a courtesy between processes: what makes a word count once is the tick
@@ -248,16 +253,31 @@ export const inboxOn = (database: Database): Inbox => ({
   now: () => databaseNow(database.pool),
 })
 
-/** Wakes words that were waiting for orders. Index: inbox_parked_idx. */
+/**
+ * Wakes words that were waiting for orders. A message of which other words are still under way is woken too: it must not be
+ * parked for an order that has come meanwhile. Index: inbox_waiting_idx. Locks by ascending id, as the lane does.
+ */
 export const wakeParked = (on: Queryable, orderNumbers: readonly string[]) =>
   on.query(
-    `update inbox set state = 'pending', waits_for = '{}', claimed_until = null, attempts = 0
-     where state = 'parked'
-       and waits_for && $1::text[]`,
+    `${WAKE}
+     where id in (
+       select id
+       from inbox
+       where waits_for <> '{}'
+         and waits_for && $1::text[]
+         and state in ('pending', 'parked')
+       order by id
+       for update
+     )`,
     [orderNumbers],
   )
 
-/** Gives up on words whose order never came: they become dead letters, whole. Returns how many. */
+const WAKE = `update inbox set state = 'pending', waiting = '{}', waits_for = '{}', claimed_until = null, attempts = 0`
+
+/**
+ * Gives up on words whose order never came: they become dead letters, whole. And wakes those whose order is here although nobody
+ * told them, because the process that should have was killed in between. Returns how many were given up.
+ */
 export async function buryParked(on: Queryable): Promise<number> {
   const { rowCount } = await on.query(
     `with buried as (
@@ -270,6 +290,17 @@ export async function buryParked(on: Queryable): Promise<number> {
      select source, message_id, raw, 'No shop knows this order', 'order', array_to_string(waits_for, ', ')
      from buried`,
     [PARKED_AT_MOST_HOURS],
+  )
+  await on.query(
+    `${WAKE}
+     where id in (
+       select id
+       from inbox
+       where state = 'parked'
+         and exists (select from demand where order_number = any(waits_for))
+       order by id
+       for update
+     )`,
   )
   return rowCount ?? 0
 }
@@ -287,48 +318,64 @@ export async function openReceipts(on: Queryable, receipts: readonly Receipt[]) 
     )
     for (const row of rows) applied.set(row.id, new Set(row.applied))
   }
-  const ticked: { id: number; word: number | null; verdict: string; waitsFor: string | null }[] = []
+  const ticks: { id: number; word: number; verdict: string; waitsFor: string | null }[] = []
   return {
     isApplied: ({ inboxId, word }: Receipt): boolean => applied.get(inboxId)?.has(word) ?? false,
     /** A word whose order is unknown is not applied: its message waits for that order. */
     tick({ inboxId, word }: Receipt, verdict: string, command: Command): void {
       const waits = verdict === 'unknown-order' && command.kind === 'word' && command.word.kind === 'order-line'
       if (!waits) applied.get(inboxId)?.add(word)
-      ticked.push({
-        id: inboxId,
-        word: waits ? null : word,
-        verdict,
-        waitsFor: waits && command.word.kind === 'order-line' ? command.word.order : null,
-      })
+      const waitsFor = waits && command.word.kind === 'order-line' ? command.word.order : null
+      ticks.push({ id: inboxId, word, verdict, waitsFor })
     },
     async save(client: Queryable): Promise<void> {
-      if (ticked.length === 0) return
-      await client.query(
-        `update inbox set
-           applied = inbox.applied || ticked.words,
-           verdict = ticked.verdict,
-           waits_for = inbox.waits_for || ticked.waits_for,
-           state = case
-             when cardinality(inbox.applied || ticked.words) >= inbox.words then 'done'
-             when cardinality(inbox.applied || ticked.words) + cardinality(inbox.waits_for || ticked.waits_for) >= inbox.words then 'parked'
-             else inbox.state
-           end
-         from (
-           select id,
-                  coalesce(array_agg(word) filter (where word is not null), '{}') as words,
-                  coalesce(array_agg(waits_for) filter (where waits_for is not null), '{}') as waits_for,
-                  min(verdict) as verdict
-           from unnest($1::bigint[], $2::int[], $3::text[], $4::text[]) as tick (id, word, waits_for, verdict)
-           group by id
-         ) as ticked
-         where inbox.id = ticked.id`,
-        [
-          ticked.map(({ id }) => id),
-          ticked.map(({ word }) => word),
-          ticked.map(({ waitsFor }) => waitsFor),
-          ticked.map(({ verdict }) => verdict),
-        ],
-      )
+      if (ticks.length === 0) return
+      await client.query(SAVE_TICKS, [
+        ticks.map(({ id }) => id),
+        ticks.map(({ word }) => word),
+        ticks.map(({ waitsFor }) => waitsFor),
+        ticks.map(({ verdict }) => verdict),
+      ])
     },
   }
 }
+
+// The rows are locked by openReceipts. A word waits once, however often it came back, and waits no more once it is applied.
+const SAVE_TICKS = `
+with ticked as (
+  select id,
+         coalesce(array_agg(word) filter (where waits_for is null), '{}') as words,
+         coalesce(array_agg(word) filter (where waits_for is not null), '{}') as waiting,
+         coalesce(array_agg(distinct waits_for) filter (where waits_for is not null), '{}') as waits_for,
+         min(verdict) as verdict
+  from unnest($1::bigint[], $2::int[], $3::text[], $4::text[]) as tick (id, word, waits_for, verdict)
+  group by id
+), next as (
+  select id,
+         inbox.words,
+         inbox.applied || ticked.words as applied,
+         case
+           when inbox.waiting = '{}' and ticked.waiting = '{}' then '{}'
+           else array(
+             select unnest(inbox.waiting || ticked.waiting)
+             except
+             select unnest(inbox.applied || ticked.words)
+           )
+         end as waiting,
+         inbox.waits_for || ticked.waits_for as waits_for,
+         ticked.verdict
+  from ticked
+  join inbox using (id)
+)
+update inbox set
+  applied = next.applied,
+  waiting = next.waiting,
+  waits_for = case when next.waiting = '{}' then '{}' else next.waits_for end,
+  verdict = next.verdict,
+  state = case
+    when cardinality(next.applied) >= next.words then 'done'
+    when cardinality(next.applied) + cardinality(next.waiting) >= next.words then 'parked'
+    else inbox.state
+  end
+from next
+where inbox.id = next.id`

@@ -49,7 +49,7 @@ async function refileLetter(
       return (await insert(`${messageId}~replay-${id}`)) ? 'accepted' : 'repeated'
     if (known.state !== 'dead') return 'repeated'
     await client.query(
-      `update inbox set state = 'pending', verdict = null, claimed_until = null, attempts = 0, waits_for = '{}', raw = $2 where id = $1`,
+      `update inbox set state = 'pending', verdict = null, claimed_until = null, attempts = 0, waiting = '{}', waits_for = '{}', raw = $2 where id = $1`,
       [known.id, text],
     )
     return 'accepted'
