@@ -16,67 +16,98 @@ export type Leases = {
 }
 
 /** The living share this lock, so that whoever gets it alone knows that nobody else lives. Waits while a starting process has it. */
-const BE_ALIVE = 'select pg_advisory_lock_shared(hashtextextended($1, 0))'
+const beAlive = (key: string) => ({
+  text: 'select pg_advisory_lock_shared(hashtextextended($1, 0))',
+  values: [key],
+  query_timeout: ENTERS_WITHIN_MS,
+})
+const ENTERS_WITHIN_MS = 30_000
+
+/** A server that hangs has lost us: another process may have our leases by now. */
+const ANSWERS_WITHIN_MS = 5_000
 
 /** Opens the session that holds this process's leases. When it breaks, all leases are lost and taken anew if still free. */
 export function openLeases(url: string, schema: string): Leases {
   const aliveKey = `${schema}:alive`
+  let current: pg.Client | undefined
   let session: Promise<pg.Client> | undefined
   const held = new Set<string>()
   let entered = false
 
-  const lose = (): void => {
+  /** Forgets a session, once: what an older one says when it ends is no news about the present one. */
+  const lose = (client: pg.Client): void => {
+    if (client !== current) return
+    current = undefined
     session = undefined
     held.clear()
+    // It may still be open at the other end: a session that we forgot must not keep what we would ask for again.
+    client.end().catch(() => undefined)
   }
   const connect = async (): Promise<pg.Client> => {
     const client = new pg.Client({
       connectionString: url,
       application_name: 'holdfast-leases',
       connectionTimeoutMillis: 2_000,
+      query_timeout: ANSWERS_WITHIN_MS,
       keepAlive: true,
     })
-    client.on('error', lose)
-    client.on('end', lose)
-    await client.connect()
-    // A process whose session broke lives on: it takes its place again.
-    if (entered) await client.query(BE_ALIVE, [aliveKey])
-    return client
+    current = client
+    client.on('error', () => lose(client))
+    client.on('end', () => lose(client))
+    try {
+      await client.connect()
+      // A process whose session broke lives on: it takes its place again.
+      if (entered) await client.query(beAlive(aliveKey))
+      return client
+    } catch (cause) {
+      lose(client)
+      throw cause
+    }
+  }
+  const openSession = (): Promise<pg.Client> => {
+    session ??= connect()
+    return session
   }
 
   return {
     async enter(whenAlone) {
-      session ??= connect()
-      const client = await session
+      const client = await openSession()
       const { rows } = await client.query<{ alone: boolean }>(
         'select pg_try_advisory_lock(hashtextextended($1, 0)) as alone',
         [aliveKey],
       )
       if (rows[0]?.alone) await whenAlone()
-      await client.query(BE_ALIVE, [aliveKey])
+      await client.query(beAlive(aliveKey))
       if (rows[0]?.alone) await client.query('select pg_advisory_unlock(hashtextextended($1, 0))', [aliveKey])
       entered = true
     },
 
     async holds(name) {
-      if (held.has(name)) return true
-      session ??= connect()
+      const client = await openSession()
       try {
-        const { rows } = await (await session).query<{ got: boolean }>(
-          'select pg_try_advisory_lock(hashtextextended($1, 0)) as got',
-          [`${schema}:lease:${name}`],
+        // A lease that we have is asked for as well: only a session that still answers is proof of it.
+        const { rows } = await client.query<{ got: boolean }>(
+          'select $2 or pg_try_advisory_lock(hashtextextended($1, 0)) as got',
+          [`${schema}:lease:${name}`, held.has(name)],
         )
+        // The session may have ended between the answer and now.
+        if (client !== current) return false
         if (rows[0]?.got) held.add(name)
         return rows[0]?.got ?? false
       } catch (cause) {
-        lose()
+        lose(client)
         throw cause
       }
     },
+
     async close() {
-      const open = await session?.catch(() => undefined)
-      lose()
-      await open?.end()
+      const client = await session?.catch(() => undefined)
+      if (!client) return
+      // Told first, so that the 'end' of this session is no surprise.
+      current = undefined
+      session = undefined
+      held.clear()
+      await client.end()
     },
   }
 }
