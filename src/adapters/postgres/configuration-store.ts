@@ -1,5 +1,7 @@
 /** The configuration: one document, versioned as a whole; each change is a ledger entry with its author. */
+import { createHash } from 'node:crypto'
 import { type ConfigurationDocument, differences, EMPTY_DOCUMENT } from '../../app/configuration-file.ts'
+import { canonicalJson } from '../../core/ledger.ts'
 import type { Database, Queryable } from './database.ts'
 import { appendEntry } from './ledger.ts'
 
@@ -42,7 +44,7 @@ export async function applyConfiguration(
       actor: author,
       cause: 'apply',
       configuration: version,
-      body: { changes: changed },
+      body: { changes: changed, documentHash: documentHash(document) },
     })
     await client.query('delete from warehouse')
     for (const name of Object.keys(document.sources)) {
@@ -51,9 +53,17 @@ export async function applyConfiguration(
     for (const [name, { source, zone }] of Object.entries(document.warehouses)) {
       await client.query('insert into warehouse (name, source, zone) values ($1, $2, $3)', [name, source, zone])
     }
-    for (const [name, { kind }] of Object.entries(document.shops)) {
-      if (kind === 'shopware') await client.query('insert into shop (name) values ($1) on conflict do nothing', [name])
+    for (const [name, { kind, zone }] of Object.entries(document.shops)) {
+      if (kind !== 'shopware') continue
+      await client.query(
+        'insert into shop (name, zone) values ($1, $2) on conflict (name) do update set zone = excluded.zone',
+        [name, zone],
+      )
     }
     return { version, document }
   })
 }
+
+/** What the ledger keeps of a document beside its changes, so that an edited one is found. */
+export const documentHash = (document: unknown): string =>
+  createHash('sha256').update(canonicalJson(document)).digest('hex')

@@ -176,16 +176,24 @@ export function publicationBookOn(database: Database): PublicationBook {
         [shops],
       ),
 
-    /** Marks some numbers that nobody has looked at for a while: what changed without a word is found by looking. */
+    /**
+     * Marks some numbers that nobody has looked at for a while: what changed without a word is found by looking. They are chosen
+     * by age and marked by SKU, as the lane does: two writers of marks never wait for each other crosswise.
+     */
     markStale: (shop, olderThanSeconds, limit) =>
       pool.query(
-        `insert into dirty (shop, sku_id)
-         select shop, sku_id
-         from publication
-         where shop = $1
-           and seen_at < clock_timestamp() - make_interval(secs => $2)
-         order by seen_at
-         limit $3
+        `with stale as (
+           select sku_id
+           from publication
+           where shop = $1
+             and seen_at < clock_timestamp() - make_interval(secs => $2)
+           order by seen_at
+           limit $3
+         )
+         insert into dirty (shop, sku_id)
+         select $1, sku_id
+         from stale
+         order by sku_id
          on conflict do nothing`,
         [shop, olderThanSeconds, limit],
       ),

@@ -8,8 +8,10 @@ import type { Database, Queryable } from './database.ts'
 
 /** Entries of one block at most. */
 const BLOCK_ENTRIES = 5_000
-/** Only one process seals at a time; the others find the lock taken and come back later. */
-const SEAL_LOCK = 4_600_002
+/** Only one process seals a schema at a time; the others find the lock taken and come back later. */
+const TRY_LOCK = "select pg_try_advisory_xact_lock(hashtextextended(current_schema() || ':seal', 0)) as got"
+/** The sealer looks ahead: next month's partition is there long before its first entry. */
+const MAKE_PARTITION = "select ledger_partition(((clock_timestamp() at time zone 'UTC') + interval '1 month')::date)"
 
 type Seal = { readonly no: number; readonly last_txid: string; readonly last_seq: number; readonly hash: Buffer }
 type Sealable = { readonly txid: string; readonly seq: number; readonly hash: Buffer }
@@ -27,8 +29,9 @@ export function sealHash(before: Buffer, hashes: readonly Buffer[]): Buffer {
 /** Seals one block of what is ready. Returns the number of entries; 0 when there is nothing, or another process is at it. */
 export async function sealBlock(database: Database): Promise<number> {
   return await database.transaction(async (client) => {
-    const lock = await client.query<{ got: boolean }>('select pg_try_advisory_xact_lock($1) as got', [SEAL_LOCK])
+    const lock = await client.query<{ got: boolean }>(TRY_LOCK)
     if (!lock.rows[0]?.got) return 0
+    await client.query(MAKE_PARTITION)
     const last = await lastSeal(client)
     const { rows } = await client.query<Sealable>(
       // Index: ledger_entry_feed_idx (txid, seq). Takes no lock.

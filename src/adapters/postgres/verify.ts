@@ -6,6 +6,7 @@
 import { type Instant, type Sku, shopOf, skuOf, warehouseOf } from '../../core/ids.ts'
 import { canonicalJson, type LedgerEntry, type SkuEntryBody, streamOfSku } from '../../core/ledger.ts'
 import { emptyState, evolve, inboundKey, type SkuState } from '../../core/stock.ts'
+import { documentHash } from './configuration-store.ts'
 import type { Database, Queryable } from './database.ts'
 import { hashOf } from './ledger.ts'
 import {
@@ -53,6 +54,8 @@ export async function verify(
     await client.query('set transaction isolation level repeatable read, read only')
     const problems: string[] = []
     const chain = await verifyChain(client, problems, onProgress)
+    await verifyOtherStreams(client, problems)
+    await verifyConfiguration(client, problems)
     const skus = await verifyState(client, problems, onProgress)
     return { ...chain, skus, problems: problems.slice(0, MAX_PROBLEMS) }
   })
@@ -130,23 +133,74 @@ async function verifyState(on: Queryable, problems: string[], onProgress: (text:
   }
 }
 
-/** Folds the streams of some SKUs from nothing. */
+/** Folds the streams of some SKUs from nothing, a page at a time: one hot SKU may have a million entries. */
 async function rebuild(on: Queryable, skus: readonly Sku[], problems: string[]): Promise<ReadonlyMap<Sku, SkuState>> {
   const states = new Map<Sku, SkuState>()
   const streams = new Map(skus.map((sku) => [streamOfSku(sku), sku]))
-  const { rows } = await on.query<{ stream: string; version: number; body: SkuEntryBody }>(
-    'select stream, version, body from ledger_entry where stream = any($1) order by stream, version',
-    [[...streams.keys()]],
-  )
-  for (const { stream, version, body } of rows) {
-    const sku = skuOf(streams.get(stream) ?? '')
-    const state = states.get(sku) ?? emptyState(sku)
-    if (version !== state.version + 1) problems.push(`${stream}: version ${version} follows ${state.version}`)
-    for (const change of body.changes) evolve(state, change)
-    state.version = version
-    states.set(sku, state)
+  let after = { stream: '', version: 0 }
+  for (;;) {
+    // Index: ledger_entry_one_writer. Takes no lock.
+    const { rows } = await on.query<{ stream: string; version: number; body: SkuEntryBody }>(
+      `select stream, version, body
+       from ledger_entry
+       where stream = any($1)
+         and (stream, version) > ($2, $3)
+       order by stream, version
+       limit $4`,
+      [[...streams.keys()], after.stream, after.version, PAGE],
+    )
+    for (const { stream, version, body } of rows) {
+      const sku = skuOf(streams.get(stream) ?? '')
+      const state = states.get(sku) ?? emptyState(sku)
+      if (version !== state.version + 1) problems.push(`${stream}: version ${version} follows ${state.version}`)
+      for (const change of body.changes) evolve(state, change)
+      state.version = version
+      states.set(sku, state)
+    }
+    after = rows.at(-1) ?? after
+    if (rows.length < PAGE) return states
   }
-  return states
+}
+
+/** Streams that no SKU's state gives away: `configuration`, `shop:…`, `source:…`, and those of a SKU whose row is gone. */
+async function verifyOtherStreams(on: Queryable, problems: string[]): Promise<void> {
+  const { rows } = await on.query<{ stream: string; entries: number; last: number; known: boolean }>(
+    `with counted as (
+       select stream, count(*) as entries, min(version) as first, max(version) as last
+       from ledger_entry
+       group by stream
+     )
+     select stream, entries, last, stream not like 'sku:%' or sku.id is not null as known
+     from counted
+     left join sku on stream = 'sku:' || sku.sku
+     where (stream not like 'sku:%' and (first <> 1 or entries <> last))
+        or (stream like 'sku:%' and sku.id is null)
+     order by stream
+     limit $1`,
+    [MAX_PROBLEMS],
+  )
+  for (const { stream, entries, last, known } of rows) {
+    problems.push(
+      known
+        ? `${stream}: has ${entries} entries but counts to ${last}`
+        : `${stream}: has entries but the SKU has no row`,
+    )
+  }
+}
+
+/** Every version of the rules is the document that its entry told of. */
+async function verifyConfiguration(on: Queryable, problems: string[]): Promise<void> {
+  const { rows } = await on.query<{ version: number; document: unknown; told: string | null }>(
+    `select version, document, body ->> 'documentHash' as told
+     from configuration
+     full join (select version, body from ledger_entry where stream = 'configuration') as entry using (version)
+     order by version`,
+  )
+  for (const { version, document, told } of rows) {
+    if (told === documentHash(document)) continue
+    const what = document === null ? 'is told by the ledger but not stored' : 'is not what the ledger tells of'
+    problems.push(`configuration: version ${version} ${what}`)
+  }
 }
 
 async function storedStates(on: Queryable, skus: readonly SkuRow[]): Promise<ReadonlyMap<number, SkuState>> {

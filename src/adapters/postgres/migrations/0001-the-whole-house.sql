@@ -194,30 +194,36 @@ create index ledger_entry_feed_idx on ledger_entry (txid, seq);
 create index ledger_entry_at_idx on ledger_entry using brin (at);
 create table ledger_entry_other partition of ledger_entry default;
 
-create function ledger_partition(month date) returns void language plpgsql as $$
-declare
-  first date := date_trunc('month', month);
-  name text := format('ledger_entry_%s', to_char(first, 'YYYY_MM'));
-begin
-  if to_regclass(name) is null then
-    execute format(
-      'create table %I partition of ledger_entry for values from (%L) to (%L)',
-      name, first::timestamp at time zone 'UTC', (first + interval '1 month')::timestamp at time zone 'UTC'
-    );
-  end if;
-end $$;
-comment on function ledger_partition is 'Makes the partition of a month (UTC) unless it is there. Called ahead of time; the default partition is only a net.';
-select ledger_partition((clock_timestamp() at time zone 'UTC' + (n || ' month')::interval)::date) from generate_series(0, 2) as n;
-
 create function refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception 'The ledger is append-only: % is refused. Correct a mistake with a new entry.', tg_op
     using errcode = 'restrict_violation';
 end $$;
+
 create trigger ledger_entry_append_only before update or delete on ledger_entry
   for each row execute function refuse_change();
 create trigger ledger_entry_not_emptied before truncate on ledger_entry
   for each statement execute function refuse_change();
+create trigger ledger_entry_not_emptied before truncate on ledger_entry_other
+  for each statement execute function refuse_change();
+
+create function ledger_partition(month date) returns void language plpgsql as $$
+declare
+  first date := date_trunc('month', month);
+  name text := format('ledger_entry_%s', to_char(first, 'YYYY_MM'));
+begin
+  if to_regclass(format('%I.%I', current_schema(), name)) is not null then return; end if;
+  execute format(
+    'create table %I partition of ledger_entry for values from (%L) to (%L)',
+    name, first::timestamp at time zone 'UTC', (first + interval '1 month')::timestamp at time zone 'UTC'
+  );
+  -- Triggers for each row come down from the ledger; one against emptying has to be given to every partition.
+  execute format('create trigger ledger_entry_not_emptied before truncate on %I for each statement execute function refuse_change()', name);
+exception
+  -- Another process made it meanwhile; or the month has begun in the default partition, and then it stays there.
+  when duplicate_table or unique_violation or check_violation then return;
+end $$;
+comment on function ledger_partition is 'Makes the partition of a month (UTC) unless it is there. Called ahead of time, at each start and while sealing; the default partition is only a net.';
 
 create table seal (
   no bigint primary key,
@@ -248,13 +254,14 @@ create table inbox (
   claimed_until timestamptz,
   state text not null default 'pending' constraint inbox_state check (state in ('pending', 'done', 'parked', 'dead')),
   verdict text,
-  -- For parked words: the orders that they wait for, because the warehouse was quicker than our order reader.
+  -- Words that wait for orders, and those orders, because the warehouse was quicker than our order reader.
+  waiting integer[] not null default '{}',
   waits_for text[] not null default '{}',
   attempts integer not null default 0,
   constraint inbox_once unique (source, message_id)
 );
 create index inbox_pending_idx on inbox (id) where state = 'pending';
-create index inbox_parked_idx on inbox using gin (waits_for) where state = 'parked';
+create index inbox_waiting_idx on inbox using gin (waits_for) where waits_for <> '{}';
 
 create table dead_letter (
   id bigint generated always as identity primary key,
@@ -305,6 +312,7 @@ create index publication_recheck_idx on publication (shop, recheck_at) where rec
 
 create table shop (
   name text primary key,
+  zone text,
   state text not null default 'awaited'
     constraint shop_state check (state in ('awaited', 'registered', 'connected', 'inactive', 'gone', 'retired')),
   registered_at timestamptz,
