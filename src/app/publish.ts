@@ -11,8 +11,8 @@ import type { Shop, ShownProduct, StockWrite, WriteOutcome } from './ports.ts'
 import type { DirtyMark, MarkOutcome, PublicationBook, SeenRow } from './shop-ports.ts'
 
 export type PublishPorts = {
-  readonly shop: Shop
-  readonly publications: PublicationBook
+  readonly shop: Pick<Shop, 'shown' | 'write'>
+  readonly publications: Pick<PublicationBook, 'claim' | 'settle' | 'own' | 'remember'>
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
   readonly rules: () => Configuration
   readonly now: () => Promise<Instant>
@@ -136,7 +136,7 @@ function lookAgainAt(
 }
 
 /** Decreases first, increases last: while the batch is under way no unit is shown twice. */
-async function writeAll(shop: Shop, plans: readonly Plan[]): Promise<ReadonlyMap<Sku, WriteOutcome>> {
+async function writeAll(shop: PublishPorts['shop'], plans: readonly Plan[]): Promise<ReadonlyMap<Sku, WriteOutcome>> {
   const falls = plans.filter(({ write, shown }) => write && shown && write.units <= shown.units)
   const rises = plans.filter(({ write, shown }) => write && shown && write.units > shown.units)
   const outcomes = new Map<Sku, WriteOutcome>()
