@@ -6,7 +6,7 @@ import { goOn } from './everyday.ts'
 import { seededRandom } from './random.ts'
 import type { AppManifest } from './shopware/install.ts'
 import { type SimulatedShop, startSimulatedShop } from './shopware.ts'
-import { play, type Scene } from './story.ts'
+import { MARKET, play, type Scene } from './story.ts'
 import { type DeliveryAuth, startSimulatedWarehouse } from './warehouse.ts'
 
 /** What the demo asks of Holdfast; the caller knows how. */
@@ -18,7 +18,13 @@ export type DemoHoldfast = {
     readonly warehouse: string
     readonly auth: DeliveryAuth
     readonly shops: readonly { readonly name: string; readonly url: string }[]
+    /** A channel without orders to read: it holds and tells its orders through the API. */
+    readonly channel: string
   }): Promise<void>
+  /** Holds units for a channel under a key of its own. */
+  hold(channel: string, key: string, sku: string, units: number): Promise<void>
+  /** The hold of that key became an order. */
+  place(channel: string, key: string, order: string): Promise<void>
   /** What a shop reads from the app's manifest. */
   manifest(shop: string): AppManifest
   /** The quantities of a SKU, each by its own name; `available` is one of them. */
@@ -77,7 +83,8 @@ export async function runDemo({ holdfast, auth, log, stop, seed = 1 }: DemoOptio
     const first = await open('demo-nord')
     const second = await open('demo-sued')
     const named = shops.map(({ name, url }) => ({ name, url }))
-    await holdfast.configure({ source: SOURCE, warehouse: WAREHOUSE, auth, shops: named })
+    await holdfast.configure({ source: SOURCE, warehouse: WAREHOUSE, auth, shops: named, channel: MARKET })
+    log(HEAD)
     for (const shop of shops) {
       const done = await shop.install(holdfast.manifest(shop.name))
       if (!done.installed) throw new Error(`${shop.name} could not connect: ${done.refused}`)
@@ -92,6 +99,10 @@ export async function runDemo({ holdfast, auth, log, stop, seed = 1 }: DemoOptio
       connector: handing,
       sku: SKU,
       stock: () => holdfast.stock(SKU),
+      market: {
+        hold: (units: number) => holdfast.hold(MARKET, 'basket-1', SKU, units),
+        place: () => holdfast.place(MARKET, 'basket-1', 'M-1'),
+      },
       deadLetters: () => holdfast.deadLetters(),
       pause,
     }
@@ -108,16 +119,26 @@ export async function runDemo({ holdfast, auth, log, stop, seed = 1 }: DemoOptio
   }
 }
 
-/** One calm line: time, who, numbers, what. */
-export function lineOf(scene: Scene, at = new Date()): string {
-  const numbers = Object.entries(scene.numbers ?? {})
-    .map(([name, units]) => `${colors.dim(name)} ${colors.bold(String(units))}`)
-    .join(colors.dim(' · '))
-  const what = { calm: (text: string) => text, good: colors.green, refused: colors.yellow, odd: colors.magenta }[
-    scene.tone
-  ]
-  const time = colors.dim(at.toISOString().slice(11, 19))
-  return `${time}  ${colors.cyan(scene.who.padEnd(WHO_WIDTH))}  ${what(scene.what)}${numbers === '' ? '' : `  ${numbers}`}`
-}
-
+/** The quantities that every scene shows, in the order of their columns, with the width of each. */
+const COLUMNS = { figure: 6, reserved: 8, shortage: 8, available: 9 } as const
 const WHO_WIDTH = 14
+const TONES = { calm: (text: string) => text, good: colors.green, refused: colors.yellow, odd: colors.magenta } as const
+
+/** The line above all others: what the columns mean. */
+const HEAD = colors.dim(
+  `${'time'.padEnd(8)}  ${'who'.padEnd(WHO_WIDTH)}  ${Object.keys(COLUMNS).join('  ')}  what happened`,
+)
+
+/** One calm line: time, who, the quantities in columns, what happened; other numbers stand behind it. */
+export function lineOf(scene: Scene, at = new Date()): string {
+  const numbers = scene.numbers ?? {}
+  const columns = Object.entries(COLUMNS).map(([name, width]) => String(numbers[name] ?? '').padStart(width))
+  const others = Object.entries(numbers).filter(([name]) => !(name in COLUMNS))
+  return [
+    colors.dim(at.toISOString().slice(11, 19)),
+    colors.cyan(scene.who.padEnd(WHO_WIDTH)),
+    colors.bold(columns.join('  ')),
+    TONES[scene.tone](scene.what),
+    ...others.map(([name, units]) => colors.dim(`${name} ${units}`)),
+  ].join('  ')
+}

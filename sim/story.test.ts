@@ -38,6 +38,8 @@ test('the story is played to its end: orders, an abandoned attempt, a refusal an
     sku: 'LAMP',
     // Rises with every look, as if the abandoned unit came back at once.
     stock: async () => ({ available: looks++ }),
+    // Who holds the last unit empties the shelf that the shop shows.
+    market: { hold: async () => second.adminSetStock('LAMP', 0), place: async () => undefined },
     deadLetters: async () => 1,
     pause: () => Promise.resolve(),
   }

@@ -24,12 +24,16 @@ export type Stage = {
   readonly sku: string
   /** The quantities of a SKU, each by its own name; `available` is one of them. */
   readonly stock: () => Promise<Readonly<Record<string, number>>>
+  /** Holds units for a marketplace, through the API; then tells its order. */
+  readonly market: { hold(units: number): Promise<void>; place(): Promise<void> }
   /** How many messages wait for a person. */
   readonly deadLetters: () => Promise<number>
   /** Waits so many ms, or rejects when the demo is stopped. */
   readonly pause: (ms: number) => Promise<void>
 }
 
+/** The channel that speaks our API only. */
+export const MARKET = 'demo-market'
 /** Between two scenes, in ms, so that a person can follow. */
 const BREATH_MS = 2_500
 /** How long the abandoned attempt is waited for, in ms: a shop's orders are certain after a minute. */
@@ -69,14 +73,17 @@ export async function* play(stage: Stage): AsyncGenerator<Scene> {
 
   // Put into the basket while there was some: an empty shelf would not let it in.
   const waiting = basket(second, sku, 1)
-  const last = second.stockOf(sku)
-  const taken = await second.order(basket(second, sku, last))
-  yield await seen(second.name, `a buyer takes the last ${last}: ${outcome(taken)}`, 'good')
+  const last = (await stage.stock()).available ?? 0
+  await stage.market.hold(last)
+  // At once, while the shop still shows what the marketplace has just taken.
   const late = await second.order(waiting)
-  yield await seen(second.name, `the next one wants 1 more: ${outcome(late)}`, 'refused' in late ? 'refused' : 'odd')
+  yield await seen(MARKET, `holds the last ${last} through the API`, 'good')
+  yield await seen(second.name, `a buyer wants 1 of them: ${outcome(late)}`, 'refused' in late ? 'refused' : 'odd')
+  await stage.market.place()
+  yield await seen(MARKET, 'its order is placed: the hold is firm, whenever it is paid', 'good')
 
   await second.importOrder([{ sku, units: 2 }])
-  yield await seen(second.name, 'a marketplace writes an order of 2 that nobody could refuse: a shortage', 'odd')
+  yield await seen(second.name, 'an ERP writes an order of 2 that nobody could refuse: a shortage', 'odd')
 
   warehouse.say({ type: 'stock.level.reported', warehouse: 'unheard-of', sku, net: 'many' })
   await warehouse.settled()

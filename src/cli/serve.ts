@@ -110,6 +110,12 @@ async function playDemo(shell: Shell, service: Service, secret: string, stop: Ab
           available: Math.max(0, ...(first?.shops.map(({ availableUnits }) => availableUnits) ?? [])),
         }
       },
+      async hold(channel, key, sku, units) {
+        await client.request('PUT', `/v1/shops/${channel}/reservations/${key}`, { body: { lines: [{ sku, units }] } })
+      },
+      async place(channel, key, order) {
+        await client.request('POST', `/v1/shops/${channel}/reservations/${key}/place`, { body: { order } })
+      },
       async deadLetters() {
         const { body } = await client.request('GET', '/v1/dead-letters?limit=500')
         return (body as { deadLetters: unknown[] }).deadLetters.length
@@ -125,6 +131,7 @@ async function configureDemo(
     readonly source: string
     readonly warehouse: string
     readonly shops: readonly { readonly name: string; readonly url: string }[]
+    readonly channel: string
   },
 ): Promise<void> {
   const document = {
@@ -136,12 +143,15 @@ async function configureDemo(
       },
     },
     warehouses: { [world.warehouse]: { source: world.source, zone: 'Europe/Berlin' } },
-    shops: Object.fromEntries(
-      world.shops.map(({ name, url }) => [
-        name,
-        { kind: 'shopware', url, warehouses: [world.warehouse], zone: 'Europe/Berlin', orderInFlight: '2s' },
-      ]),
-    ),
+    shops: {
+      ...Object.fromEntries(
+        world.shops.map(({ name, url }) => [
+          name,
+          { kind: 'shopware', url, warehouses: [world.warehouse], zone: 'Europe/Berlin', orderInFlight: '2s' },
+        ]),
+      ),
+      [world.channel]: { kind: 'channel', warehouses: [world.warehouse], zone: 'Europe/Berlin' },
+    },
   }
   const checked = checkConfiguration(document)
   if ('problems' in checked) throw new Error(`The demo's configuration is wrong: ${JSON.stringify(checked.problems)}`)
@@ -154,7 +164,7 @@ function tryThis({ out }: Shell, url: string): void {
   out('')
   line('npx holdfast stock LAMP-OAK', 'what is sellable, and from where')
   line('npx holdfast ledger --sku LAMP-OAK', 'every change, with who and why')
-  line('npx holdfast reserve demo-nord my-basket LAMP-OAK=1', 'hold one, as a marketplace would')
+  line('npx holdfast reserve demo-market b1 LAMP-OAK=1', 'hold one, as a marketplace would')
   line('npx holdfast incidents', 'what a person should know')
   line('npx holdfast verify', 'rebuild everything from the ledger, and compare')
   line(`curl ${url}/openapi.json`, 'every door')
