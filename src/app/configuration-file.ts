@@ -3,8 +3,7 @@
  * {@link Configuration} and the sources' doors are made from it. Every trouble names its place.
  */
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
-import { LineCounter, parseDocument, stringify } from 'yaml'
+import { isScalar, LineCounter, parseDocument, stringify, visit } from 'yaml'
 import type { Configuration, ShopRules, SourceRules, WarehouseRules } from '../core/configuration.ts'
 import {
   canonicalSku,
@@ -16,16 +15,28 @@ import {
   sourceOf,
   warehouseOf,
 } from '../core/ids.ts'
+import { checkerOf, type SchemaProblem } from './schema-problems.ts'
+import { readInstant } from './time-text.ts'
 
-const name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$', description: 'letters, digits, -, _ and .' })
-const units = Type.Integer({ minimum: 0, maximum: MAX_UNITS, description: 'whole units' })
+const name = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$',
+  description: 'a name of letters, digits, -, _ and .',
+})
+const units = Type.Integer({ minimum: 0, maximum: MAX_UNITS, description: `whole units from 0 to ${MAX_UNITS}` })
+const flag = Type.Boolean({ description: 'true or false' })
 const duration = Type.String({
   pattern: '^[0-9]{1,6}(ms|s|m|h|d)$',
   description: 'a duration such as 500ms, 60s, 5m, 2h, 1d',
 })
-const unitsBySku = Type.Record(Type.String(), units, { description: 'units by SKU' })
+const unitsBySku = Type.Record(Type.String(), units, { description: 'units by SKU, such as { TSHIRT-BLK-M: 3 }' })
 const zone = Type.String({ minLength: 1, description: 'an IANA time zone such as Europe/Berlin' })
-const secretFrom = Type.Object({ env: Type.String({ minLength: 1 }) }, { additionalProperties: false })
+const secretFrom = Type.Object(
+  { env: Type.String({ minLength: 1, description: 'the name of an environment variable' }) },
+  {
+    additionalProperties: false,
+    description: '{ env: NAME }, the name of the environment variable that holds the secret',
+  },
+)
 
 const auth = Type.Union(
   [
@@ -34,8 +45,8 @@ const auth = Type.Union(
     Type.Object(
       {
         kind: Type.Literal('hmac'),
-        header: Type.String({ minLength: 1 }),
-        encoding: Type.Union([Type.Literal('hex'), Type.Literal('base64')]),
+        header: Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$", description: 'the name of a header' }),
+        encoding: Type.Union([Type.Literal('hex'), Type.Literal('base64')], { description: 'hex or base64' }),
         secretFrom,
       },
       { additionalProperties: false },
@@ -54,8 +65,8 @@ const source = Type.Object(
     ),
     auth,
     defaultWarehouse: name,
-    availableIncludesReserved: Type.Optional(Type.Boolean()),
-    allocatesOnAcknowledge: Type.Optional(Type.Boolean()),
+    availableIncludesReserved: Type.Optional(flag),
+    allocatesOnAcknowledge: Type.Optional(flag),
     knowsOrdersWithin: Type.Optional(duration),
   },
   { additionalProperties: false },
@@ -70,7 +81,7 @@ const shop = Type.Object(
   {
     kind: Type.Union([Type.Literal('shopware'), Type.Literal('channel')], { description: 'shopware or channel' }),
     url: Type.Optional(Type.String({ description: 'the shop URL, as in its APP_URL' })),
-    warehouses: Type.Array(name, { minItems: 1, description: 'warehouses, first choice first' }),
+    warehouses: Type.Array(name, { minItems: 1, description: 'a list of warehouses, first choice first' }),
     zone,
     safetyUnits: Type.Optional(units),
     safetyBySku: Type.Optional(unitsBySku),
@@ -93,9 +104,9 @@ const shop = Type.Object(
 /** The schema of the whole document; also part of the API contract. */
 export const configurationSchema = Type.Object(
   {
-    sources: Type.Record(name, source),
-    warehouses: Type.Record(name, warehouse),
-    shops: Type.Record(name, shop),
+    sources: Type.Record(name, source, { additionalProperties: false, description: 'sources by name' }),
+    warehouses: Type.Record(name, warehouse, { additionalProperties: false, description: 'warehouses by name' }),
+    shops: Type.Record(name, shop, { additionalProperties: false, description: 'shops by name' }),
   },
   { additionalProperties: false },
 )
@@ -106,9 +117,9 @@ export type ConfigurationDocument = Static<typeof configurationSchema>
 export const EMPTY_DOCUMENT: ConfigurationDocument = { sources: {}, warehouses: {}, shops: {} }
 
 /** One trouble, with the path of the value and, for YAML, its line. */
-export type ConfigurationProblem = { readonly path: string; readonly line?: number; readonly problem: string }
+export type ConfigurationProblem = SchemaProblem & { readonly line?: number }
 
-const checker = Compile(configurationSchema)
+const check = checkerOf(configurationSchema)
 /** More than a person would read at once. */
 const MAX_PROBLEMS = 20
 const MAX_YAML_CHARACTERS = 5_000_000
@@ -122,14 +133,16 @@ export function readConfigurationYaml(
   const lines = new LineCounter()
   const parsed = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
   const [broken] = parsed.errors
-  if (broken)
-    return {
-      problems: [
-        { path: '', line: lines.linePos(broken.pos[0]).line, problem: broken.message.split('\n')[0] ?? 'is no YAML' },
-      ],
-    }
-  // A bounded number of aliases: a few lines of YAML could otherwise grow to gigabytes.
-  const checked = checkConfiguration(parsed.toJS({ maxAliasCount: 100 }) ?? EMPTY_DOCUMENT)
+  if (broken) return brokenYaml(broken.message, lines.linePos(broken.pos[0]).line)
+  if (!keepTexts(parsed)) return brokenYaml('has a list or a map as a key: a key is a name')
+  let value: unknown
+  try {
+    // A bounded number of aliases: a few lines of YAML could otherwise grow to gigabytes.
+    value = parsed.toJS({ maxAliasCount: 100 })
+  } catch (cause) {
+    return brokenYaml(cause instanceof Error ? cause.message : 'is no YAML')
+  }
+  const checked = checkConfiguration(value ?? EMPTY_DOCUMENT)
   if ('document' in checked) return checked
   return {
     problems: checked.problems.map((problem) => {
@@ -143,72 +156,128 @@ export function readConfigurationYaml(
   }
 }
 
+const brokenYaml = (message: string, line?: number) => ({
+  problems: [{ path: '', ...(line === undefined ? {} : { line }), problem: message.split('\n')[0] ?? 'is no YAML' }],
+})
+
+/**
+ * YAML takes `00123`, `1E5` and `true` for something else than texts. A key is a name or a SKU, so it stays what was written; and
+ * a number is judged on its text, so that `1e2` or `007` cannot pass for units.
+ *
+ * @returns false where a key is no single value
+ */
+function keepTexts(parsed: ReturnType<typeof parseDocument>): boolean {
+  let keysAreNames = true
+  visit(parsed, {
+    Scalar(key, node) {
+      const isOddNumber = typeof node.value === 'number' && !/^-?(0|[1-9][0-9]{0,15})$/.test(node.source ?? '')
+      if (isOddNumber || (key === 'key' && typeof node.value !== 'string')) node.value = node.source ?? ''
+    },
+    Pair(_, { key }) {
+      keysAreNames &&= isScalar(key)
+    },
+  })
+  return keysAreNames
+}
+
 /** Checks a document's form, then what its parts say about each other. */
 export function checkConfiguration(
   value: unknown,
 ): { readonly document: ConfigurationDocument } | { readonly problems: readonly ConfigurationProblem[] } {
-  if (!checker.Check(value)) {
-    const problems = [...checker.Errors(value)].map((error) => ({
-      path: error.instancePath.slice(1).replaceAll('/', '.'),
-      problem: error.message,
-    }))
-    return { problems: dedupe(problems) }
-  }
-  const problems = contradictions(value)
-  return problems.length > 0 ? { problems: dedupe(problems) } : { document: value }
+  const wrong = check(value)
+  if (wrong.length > 0) return { problems: wrong }
+  const document = value as ConfigurationDocument
+  const problems = contradictions(document)
+  return problems.length > 0 ? { problems: dedupe(problems) } : { document }
 }
 
 const dedupe = (problems: readonly ConfigurationProblem[]): readonly ConfigurationProblem[] =>
   [...new Map(problems.map((each) => [`${each.path} ${each.problem}`, each])).values()].slice(0, MAX_PROBLEMS)
 
+/** The entry of that name, and never something that every object has, such as `constructor`. */
+const own = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined
+
 function contradictions(document: ConfigurationDocument): ConfigurationProblem[] {
   const problems: ConfigurationProblem[] = []
   const say = (path: string, problem: string) => problems.push({ path, problem })
   for (const [key, each] of Object.entries(document.sources)) {
-    const at = document.warehouses[each.defaultWarehouse]
+    const at = own(document.warehouses, each.defaultWarehouse)
     if (!at) say(`sources.${key}.defaultWarehouse`, `there is no warehouse "${each.defaultWarehouse}"`)
     else if (at.source !== key)
       say(`sources.${key}.defaultWarehouse`, `warehouse "${each.defaultWarehouse}" belongs to source "${at.source}"`)
     if (each.availableIncludesReserved !== undefined && each.dialect === 'canonical') {
       say(`sources.${key}.availableIncludesReserved`, 'speaks of the flat message only')
     }
+    if (each.semantics === 'gross' && (each.dialect === 'flat' || each.availableIncludesReserved !== undefined)) {
+      say(`sources.${key}.semantics`, 'must be net: available_stock of the flat message is a net figure')
+    }
+    sayDuration(`sources.${key}.knowsOrdersWithin`, each.knowsOrdersWithin, BOUNDS.knowsOrdersWithin, say)
   }
   for (const [key, each] of Object.entries(document.warehouses)) {
-    if (!document.sources[each.source]) say(`warehouses.${key}.source`, `there is no source "${each.source}"`)
+    if (!own(document.sources, each.source)) say(`warehouses.${key}.source`, `there is no source "${each.source}"`)
     if (!isZone(each.zone)) say(`warehouses.${key}.zone`, `"${each.zone}" is no time zone`)
     saySkus(`warehouses.${key}.safetyBySku`, each.safetyBySku, say)
   }
   const urls = new Map<string, string>()
   for (const [key, each] of Object.entries(document.shops)) {
     for (const [nth, one] of each.warehouses.entries()) {
-      if (!document.warehouses[one]) say(`shops.${key}.warehouses.${nth}`, `there is no warehouse "${one}"`)
+      if (!own(document.warehouses, one)) say(`shops.${key}.warehouses.${nth}`, `there is no warehouse "${one}"`)
     }
     if (new Set(each.warehouses).size < each.warehouses.length)
       say(`shops.${key}.warehouses`, 'names a warehouse twice')
     if (!isZone(each.zone)) say(`shops.${key}.zone`, `"${each.zone}" is no time zone`)
     if (each.kind === 'shopware' && each.url === undefined) say(`shops.${key}`, 'a Shopware shop needs its url')
-    if (each.url !== undefined && !URL.canParse(each.url)) say(`shops.${key}.url`, `"${each.url}" is no URL`)
-    const twin = each.url === undefined ? undefined : urls.get(each.url)
+    const url = each.url === undefined ? undefined : plainUrl(each.url)
+    if (each.url !== undefined && url === undefined)
+      say(`shops.${key}.url`, `"${each.url}" must be an http or https URL, such as https://shop.example`)
+    const twin = url === undefined ? undefined : urls.get(url)
     if (twin) say(`shops.${key}.url`, `shop "${twin}" has this URL already`)
-    if (each.url !== undefined) urls.set(each.url, key)
-    if (each.warehouseKnowsOrdersBefore !== undefined && Number.isNaN(Date.parse(each.warehouseKnowsOrdersBefore))) {
-      say(`shops.${key}.warehouseKnowsOrdersBefore`, 'must be an RFC 3339 time such as 2026-03-14T15:00:00Z')
-    }
+    if (url !== undefined) urls.set(url, key)
+    const before = each.warehouseKnowsOrdersBefore
+    const read = before === undefined ? undefined : readInstant(before)
+    if (read && 'problem' in read) say(`shops.${key}.warehouseKnowsOrdersBefore`, read.problem)
+    sayDuration(`shops.${key}.orderInFlight`, each.orderInFlight, BOUNDS.orderInFlight, say)
+    sayDuration(`shops.${key}.doubleSubmitWindow`, each.doubleSubmitWindow, BOUNDS.doubleSubmitWindow, say)
     saySkus(`shops.${key}.safetyBySku`, each.safetyBySku, say)
     saySkus(`shops.${key}.quotaBySku`, each.quotaBySku, say)
   }
   return problems
 }
 
-function saySkus(
-  path: string,
-  bySku: Readonly<Record<string, number>> | undefined,
-  say: (path: string, problem: string) => void,
-): void {
+type Say = (path: string, problem: string) => void
+
+function saySkus(path: string, bySku: Readonly<Record<string, number>> | undefined, say: Say): void {
+  const seen = new Map<string, string>()
   for (const key of Object.keys(bySku ?? {})) {
     const read = canonicalSku(key)
-    if ('problem' in read) say(path, `the SKU "${key}" ${read.problem}`)
+    if ('problem' in read) say(`${path}.${key}`, `the SKU ${read.problem}`)
+    else if (seen.has(read.sku)) say(`${path}.${key}`, `is the same SKU as "${seen.get(read.sku)}"`)
+    else seen.set(read.sku, key)
   }
+}
+
+/**
+ * The shortest and the longest that make sense. An order in flight for less than a second would free units that it is about to
+ * take; for more than an hour, abandoned carts would hold the stock of a day.
+ */
+const BOUNDS = {
+  orderInFlight: ['1s', '1h'],
+  doubleSubmitWindow: ['0s', '1m'],
+  knowsOrdersWithin: ['1s', '7d'],
+} as const
+
+function sayDuration(path: string, text: string | undefined, [least, most]: readonly [string, string], say: Say): void {
+  if (text === undefined) return
+  const ms = durationMs(text)
+  if (ms < durationMs(least) || ms > durationMs(most)) say(path, `must lie between ${least} and ${most}`)
+}
+
+/** The URL without what does not tell shops apart. */
+function plainUrl(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const { protocol, host, pathname } = new URL(text)
+  return /^https?:$/.test(protocol) ? `${protocol}//${host}${pathname.replace(/\/+$/, '')}` : undefined
 }
 
 function isZone(text: string): boolean {
@@ -285,7 +354,11 @@ export function configurationOf(document: ConfigurationDocument, version: number
   }
 }
 
-const momentOf = (text: string): Instant => instantOf(Date.parse(text))
+/** The check has read it before. */
+function momentOf(text: string): Instant {
+  const read = readInstant(text)
+  return 'instant' in read ? read.instant : instantOf(0)
+}
 
 /** The document as YAML, for `holdfast export`. */
 export const writeConfigurationYaml = (document: ConfigurationDocument): string =>
@@ -299,7 +372,7 @@ export function differences(before: unknown, after: unknown, path = ''): readonl
   if (JSON.stringify(before) === JSON.stringify(after)) return []
   if (!isPlain(before) || !isPlain(after)) return [{ path, before, after }]
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
-  return keys.flatMap((key) => differences(before[key], after[key], path === '' ? key : `${path}.${key}`))
+  return keys.flatMap((key) => differences(own(before, key), own(after, key), path === '' ? key : `${path}.${key}`))
 }
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>

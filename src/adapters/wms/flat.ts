@@ -17,6 +17,11 @@ export const isFlat = (value: Json): boolean =>
 /** Reads one flat message: one figure. Throws a `FieldProblem` for whatever it cannot use. */
 export function readFlat(value: Json, source: SourceConfig, reading: Reading): FigureWord {
   const fields = new Fields(value, reading)
+  if (source.semantics === 'gross')
+    fields.fail(
+      'available_stock',
+      'is a net figure, and this source is gross: send canonical messages, or declare it net',
+    )
   const sku = fields.sku()
   const warehouse = fields.warehouse(source.warehouses, source.defaultWarehouse)
   const stamp = fields.stamp(STAMP)
