@@ -142,6 +142,6 @@ const heldWord = (page: GatewayOutcome): string => {
 
 /** What a buyer hears, in a few words. */
 export function outcome(answer: Awaited<ReturnType<SimulatedShop['order']>>): string {
-  if ('refused' in answer) return `no. “${answer.messages.join(' ')}”`
+  if ('refused' in answer) return `no: ${answer.messages.join(' ')}`
   return `order ${answer.order.orderNumber} of ${answer.order.lines.reduce((sum, line) => sum + line.units, 0)}`
 }
