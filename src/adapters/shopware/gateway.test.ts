@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { checkoutText, languageOf, MAX_MESSAGE_CHARACTERS } from '../../messages.ts'
 import { gatewayAnswer, readGatewayCall, refuseCart } from './gateway.ts'
-import { checkoutText, languageOf, MAX_MESSAGE_CHARACTERS } from './messages.ts'
 import { verifySignature } from './signature.ts'
 
 const PRODUCT = '5036c50575b84c4bb982223f4de9908d'

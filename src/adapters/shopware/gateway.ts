@@ -4,7 +4,7 @@
  * A body is about 40 kB of prices, people and rules. We parse it once, pick named fields and let go of the rest.
  */
 import { canonicalSku, isUnits, type Sku, type Units } from '../../core/ids.ts'
-import { type CheckoutMessage, checkoutText, type Language, languageOf } from './messages.ts'
+import { type CheckoutMessage, checkoutText, type Language, languageOf } from '../../messages.ts'
 import { decodeUtf8, fieldOf, itemsOf, listOf, parseJson, shopwareId, textOf } from './pick.ts'
 import { APP_SIGNATURE, type HeaderValue, signBody } from './signature.ts'
 

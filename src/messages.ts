@@ -1,5 +1,8 @@
-/** What a buyer reads at the checkout: one catalogue, German and English. Short, friendly, without our inner words. */
-import type { Units } from '../../core/ids.ts'
+/**
+ * What people read, in one catalogue, German and English: a buyer at the checkout of a shop, a clerk at a till, whoever is refused
+ * by the API. Short, friendly, without our inner words. The storefront snippets of the app hold the same texts; a test says so.
+ */
+import type { Units } from './core/ids.ts'
 
 /** The languages of the catalogue; every other one reads English. */
 export type Language = 'de' | 'en'
@@ -10,6 +13,9 @@ export type CheckoutMessage =
   | { readonly key: 'ORDER_BEING_PLACED' }
   | { readonly key: 'PREVIOUS_ATTEMPT_OPEN'; readonly seconds: number }
   | { readonly key: 'UNDECIDED' }
+  | { readonly key: 'GUARD_STOP'; readonly label?: string }
+  | { readonly key: 'ALREADY_PLACED'; readonly order: string }
+  | { readonly key: 'DEAD_LETTER_DECIDED' }
 
 /** The text for one message, at most {@link MAX_MESSAGE_CHARACTERS} characters. */
 export function checkoutText(language: Language, message: CheckoutMessage): string {
@@ -20,6 +26,25 @@ export function checkoutText(language: Language, message: CheckoutMessage): stri
 export function languageOf(userLanguage: string | readonly string[] | undefined): Language {
   return typeof userLanguage === 'string' && /^de(-|_|$)/i.test(userLanguage) ? 'de' : 'en'
 }
+
+/** The language that a browser or program likes best of those we have, from its `Accept-Language`; English where it likes none. */
+export function preferredLanguage(acceptLanguage: string | undefined): Language {
+  const wishes = (acceptLanguage ?? '')
+    .slice(0, MAX_HEADER_CHARACTERS)
+    .split(',')
+    .map((part) => {
+      const [tag = '', weight] = part.trim().split(/\s*;\s*q=/i)
+      return {
+        language: /^(de|en)(-|$)/i.exec(tag)?.[1]?.toLowerCase(),
+        weight: weight === undefined ? 1 : Number(weight),
+      }
+    })
+    .filter(({ weight }) => weight > 0)
+    .sort((a, b) => b.weight - a.weight)
+  return wishes.find(({ language }) => language !== undefined)?.language === 'de' ? 'de' : 'en'
+}
+
+const MAX_HEADER_CHARACTERS = 500
 
 /** A product's name is cut to this, so that a text stays one line of a notice. */
 const MAX_LABEL_CHARACTERS = 80
@@ -54,6 +79,12 @@ const texts: Record<Language, (message: CheckoutMessage) => string> = {
       }
       case 'UNDECIDED':
         return 'Wir konnten die Verfügbarkeit gerade nicht prüfen. Bitte versuchen Sie es gleich noch einmal.'
+      case 'GUARD_STOP':
+        return `${named(message.label, '„', '“') || 'Dieser Artikel'} kann zurzeit nicht bestellt werden. Bitte nehmen Sie es aus dem Warenkorb.`
+      case 'ALREADY_PLACED':
+        return `Dieser Warenkorb wurde schon als Bestellung ${named(message.order, '', '')} aufgegeben.`
+      case 'DEAD_LETTER_DECIDED':
+        return 'Darum hat sich schon jemand gekümmert.'
     }
   },
   en: (message) => {
@@ -72,6 +103,12 @@ const texts: Record<Language, (message: CheckoutMessage) => string> = {
       }
       case 'UNDECIDED':
         return 'We could not check availability just now. Please try again in a moment.'
+      case 'GUARD_STOP':
+        return `${named(message.label, '“', '”') || 'This item'} cannot be ordered at the moment. Please take it out of your cart.`
+      case 'ALREADY_PLACED':
+        return `This cart has already been placed as order ${named(message.order, '', '')}.`
+      case 'DEAD_LETTER_DECIDED':
+        return 'Somebody has dealt with this already.'
     }
   },
 }
