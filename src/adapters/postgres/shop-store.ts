@@ -2,7 +2,9 @@
 
 import type { OrderTrail, ShopBook, ShopState } from '../../app/shop-ports.ts'
 import { type Instant, instantOf, type ShopId, shopOf } from '../../core/ids.ts'
+import { configurationVersion } from './configuration-store.ts'
 import { type Database, databaseNow, timestamp } from './database.ts'
+import { appendEntry } from './ledger.ts'
 
 /** When nobody has given a sign of life for so long, shops may have gone on by themselves: five beats. */
 export const HEARTBEAT_LOST_AFTER_MS = 5_000
@@ -60,9 +62,17 @@ export function shopBookOn(database: Database): ShopBook {
         [shop],
       ),
 
-    /** The open orders of the shop have been read: from now on it is published. Every known SKU is due. */
+    /** The open orders of the shop have been read: from now on it is published. Every known SKU is due, and the ledger tells of it. */
     async connected(shop) {
       await database.transaction(async (client) => {
+        await appendEntry(client, {
+          stream: `shop:${shop}`,
+          kind: 'baseline',
+          actor: `shop:${shop}`,
+          cause: 'connected',
+          configuration: await configurationVersion(client),
+          body: { openOrders: 'read' },
+        })
         await client.query(`update shop set state = 'connected', baseline_at = clock_timestamp() where name = $1`, [
           shop,
         ])
