@@ -5,19 +5,24 @@ import { filesBelow, importsOf, reachedFrom, textOf } from './source-files.ts'
 const CODE_FOLDERS = ['src', 'sim', 'test', 'examples', 'bin']
 const isCode = (path: string): boolean => /\.[tj]s$/.test(path)
 const isTest = (path: string): boolean => /\.(test|shopware|e2e)\.ts$/.test(path)
+/** What several tests of one folder stand on, kept beside them. */
+const isFixture = (path: string): boolean => path.endsWith('-fixture.ts')
 const code = CODE_FOLDERS.flatMap(filesBelow).filter(isCode)
-const source = code.filter((path) => path.startsWith('src/') && !isTest(path))
+const source = code.filter((path) => path.startsWith('src/') && !isTest(path) && !isFixture(path))
 const tests = code.filter(isTest)
 
-/** Which folders a folder's files may import. `src/errors.ts` is the one word that every layer but the core may use. */
+/** The catalogues: every layer but the core may speak their words. */
+const CATALOGUES = ['src/errors.ts', 'src/messages.ts']
+/** Which folders a folder's files may import. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/core/': ['src/core/'],
-  'src/app/': ['src/core/', 'src/app/', 'src/errors.ts'],
-  'src/adapters/': ['src/core/', 'src/app/', 'src/adapters/', 'src/errors.ts'],
-  'src/http/': ['src/core/', 'src/app/', 'src/http/', 'src/errors.ts'],
-  'src/cli/': ['src/core/', 'src/app/', 'src/adapters/', 'src/http/contract.ts', 'src/cli/', 'src/errors.ts'],
+  'src/app/': ['src/core/', 'src/app/', ...CATALOGUES],
+  'src/adapters/': ['src/core/', 'src/app/', 'src/adapters/', ...CATALOGUES],
+  'src/http/': ['src/core/', 'src/app/', 'src/http/', ...CATALOGUES],
+  'src/cli/': ['src/core/', 'src/app/', 'src/adapters/', 'src/http/contract.ts', 'src/cli/', ...CATALOGUES],
   'src/config.ts': ['src/core/'],
   'src/errors.ts': [],
+  'src/messages.ts': ['src/core/'],
   'src/metrics.ts': [],
   'src/flow.ts': ['src/app/'],
   'src/service.ts': [
@@ -26,7 +31,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'src/adapters/',
     'src/http/',
     'src/config.ts',
-    'src/errors.ts',
+    ...CATALOGUES,
     'src/metrics.ts',
   ],
   'src/main.ts': ['src/cli/', 'src/config.ts'],
@@ -138,7 +143,8 @@ describe('names and sizes', () => {
   test('files are kebab-case', () => {
     const named = [...CODE_FOLDERS, 'docs'].flatMap(filesBelow).filter((path) => !path.startsWith('test/fixtures/'))
     const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)+$/
-    expect(named.filter((path) => !kebab.test(path.split('/').at(-1) ?? ''))).toEqual([])
+    const nameOf = (path: string): string => path.split('/').at(-1) ?? ''
+    expect(named.filter((path) => nameOf(path) !== 'README.md' && !kebab.test(nameOf(path)))).toEqual([])
   })
 
   test('a file holds one idea: long ones have a reason', () => {
@@ -169,10 +175,10 @@ describe('nothing is dead', () => {
     expect(source.filter((path) => !reached.has(path))).toEqual([])
   })
 
-  test('every file of sim and test is reached from main.ts or from a test', () => {
+  test('every file of sim and test, and every fixture, is reached from main.ts or from a test', () => {
     const starts = ['src/main.ts', ...tests, 'test/postgres-server.ts']
     const reached = reachedFrom(starts)
-    const rest = code.filter((path) => /^(sim|test)\//.test(path) && !reached.has(path))
+    const rest = code.filter((path) => (/^(sim|test)\//.test(path) || isFixture(path)) && !reached.has(path))
     expect(rest).toEqual([])
   })
 
