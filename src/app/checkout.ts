@@ -60,12 +60,19 @@ export type CheckoutPorts = {
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
   /** The shop asked, be it for a page: its calls reach us, so a silence that waited for this is over. */
   readonly onCall: (shop: ShopId) => void
+  /** Names an attempt; a random UUID if absent. */
+  readonly newId?: () => string
+  /** Waits so many ms, or until it is called off; real time if absent. Never rejects. */
+  readonly pause?: (ms: number, calledOff: AbortSignal) => Promise<void>
 }
 
 /** Shopware goes on by itself after 5 s; we have answered long before. */
 export const ANSWER_WITHIN_MS = 2_500
 /** A page view is only a courtesy: it waits less. */
 const LOOK_WITHIN_MS = 800
+
+const realPause = (ms: number, signal: AbortSignal): Promise<void> =>
+  delay(ms, undefined, { signal }).catch(() => undefined)
 
 export async function answerCheckout(
   ports: CheckoutPorts,
@@ -76,7 +83,13 @@ export async function answerCheckout(
   if (call.isEditOrder || call.cartBlocked || call.lines.length === 0)
     return { outcome: 'nothing-to-hold', objections: [] }
   if (!call.isOrderCall) return { outcome: 'looked', objections: await look(ports, shop, call) }
-  const hold = { kind: 'hold', shop, reservation: `call-${randomUUID()}`, via: 'gateway', mode: 'all' } as const
+  const hold = {
+    kind: 'hold',
+    shop,
+    reservation: `call-${(ports.newId ?? randomUUID)()}`,
+    via: 'gateway',
+    mode: 'all',
+  } as const
   const origin = { actor: `shop:${shop}`, cause: 'checkout', basket: call.basket }
   if (mustNotDecide(ports, shop)) {
     const answer = undecided(ports, shop, call)
@@ -87,7 +100,7 @@ export async function answerCheckout(
   const timer = new AbortController()
   const answer = await Promise.race([
     decided,
-    delay(ports.answerWithinMs ?? ANSWER_WITHIN_MS, undefined, { signal: timer.signal }).catch(() => undefined),
+    (ports.pause ?? realPause)(ports.answerWithinMs ?? ANSWER_WITHIN_MS, timer.signal).then(() => undefined),
   ])
   timer.abort()
   if (answer === undefined) {
@@ -132,7 +145,7 @@ function undecided(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall) {
 async function look(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall): Promise<readonly Objection[]> {
   const asked = unitsBySku(call.lines)
   const timer = new AbortController()
-  const patience = delay(LOOK_WITHIN_MS, [], { signal: timer.signal }).catch(() => [])
+  const patience = (ports.pause ?? realPause)(LOOK_WITHIN_MS, timer.signal).then(() => [])
   const states = await Promise.race([ports.states([...asked.keys()]).catch(() => []), patience])
   timer.abort()
   return states.flatMap((state) => {

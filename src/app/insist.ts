@@ -17,8 +17,15 @@ export type Insist = {
   stop(): void
 }
 
-/** @param onGivenUp told about a command that never got in, with what kept it out */
-export function insistOn(lane: Lane, onGivenUp: (cause: unknown, command: Command) => void): Insist {
+/**
+ * @param onGivenUp told about a command that never got in, with what kept it out
+ * @param pause waits so many ms, or until it is called off; real time if absent
+ */
+export function insistOn(
+  lane: Lane,
+  onGivenUp: (cause: unknown, command: Command) => void,
+  pause: (ms: number, calledOff: AbortSignal) => Promise<void> = (ms, signal) => delay(ms, undefined, { signal }),
+): Insist {
   const stopped = new AbortController()
   let waiting = 0
 
@@ -31,7 +38,7 @@ export function insistOn(lane: Lane, onGivenUp: (cause: unknown, command: Comman
       } catch (cause) {
         if (tried === MAX_TRIES || stopped.signal.aborted) return onGivenUp(cause, command)
       }
-      await delay(pauseMs, undefined, { signal: stopped.signal }).catch(() => undefined)
+      await pause(pauseMs, stopped.signal).catch(() => undefined)
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)
     }
   }

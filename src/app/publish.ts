@@ -18,6 +18,8 @@ export type PublishPorts = {
   readonly now: () => Promise<Instant>
   /** Told what the shop shows after the pass. */
   readonly onShown: (sku: Sku, units: number) => void
+  /** Names a write, so that its echo is known as ours; a random UUID if absent. */
+  readonly newRevision?: () => string
 }
 
 /** SKUs of one pass: one read and at most two writes of what Shopware takes best. */
@@ -83,7 +85,7 @@ async function publish(
             sku: mark.sku,
             units: units ?? Math.max(0, product.units),
             closeOut: true,
-            revision: randomUUID(),
+            revision: (ports.newRevision ?? randomUUID)(),
           }
         : undefined
     const rises = product !== undefined && band !== undefined && product.units < band.leastUnits && units === undefined

@@ -31,6 +31,12 @@ export type ShopSidePorts = {
   readonly onSettled: (code: ShopIncident['code'], key: string) => Promise<unknown>
   /** This process, in the table of heartbeats. */
   readonly processId: string
+  /** Runs the rounds; real loops in real time if absent. */
+  readonly startLoop?: typeof startLoop
+  /** Names a write; a random UUID if absent. */
+  readonly newRevision?: () => string
+  /** This process's own clock, for what it only remembers; never decides anything. */
+  readonly clock?: () => Instant
 }
 
 /** A shop that cannot be read although it must be. */
@@ -78,7 +84,8 @@ type Care = {
 
 /** Starts the shop side: first it finds out whether it was silent, then it takes care of every connected shop. */
 export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
-  const { book, publications, processId } = ports
+  const { book, publications, processId, startLoop: start = startLoop } = ports
+  const clockNow = ports.clock ?? (() => instantOf(Date.now()))
   const statuses = new Map<ShopId, ShopStatus>()
   const shown = new Map<ShopId, Map<Sku, number>>()
   const cares = new Map<ShopId, Care>()
@@ -138,7 +145,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         cares.get(shop)?.publisher.wake()
       },
     })
-    const orders = startLoop({
+    const orders = start({
       name: `orders:${shop}`,
       everyMs: READ_EVERY_MS,
       onTrouble,
@@ -150,7 +157,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         return false
       },
     })
-    const again = startLoop({
+    const again = start({
       name: `open-orders:${shop}`,
       everyMs: OPEN_ORDERS_EVERY_MS,
       onTrouble,
@@ -161,7 +168,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         return false
       },
     })
-    const publisher = startLoop({
+    const publisher = start({
       name: `publish:${shop}`,
       everyMs: PUBLISH_EVERY_MS,
       onTrouble,
@@ -176,6 +183,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
             rules: ports.rules,
             now: book.now,
             onShown: (sku, units) => shown.get(shop)?.set(sku, units),
+            ...(ports.newRevision ? { newRevision: ports.newRevision } : {}),
           },
           shop,
           status.silentFrom === undefined ? 'none' : 'silence',
@@ -192,7 +200,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     await Promise.all(care?.loops.map((loop) => loop.stop()) ?? [])
   }
 
-  const pulse = startLoop({
+  const pulse = start({
     name: 'heartbeat',
     everyMs: HEARTBEAT_MS,
     onTrouble: ports.onTrouble,
@@ -208,7 +216,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     },
   })
 
-  const clock = startLoop({
+  const clock = start({
     name: 'clock',
     everyMs: CLOCK_EVERY_MS,
     onTrouble: ports.onTrouble,
@@ -229,7 +237,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     onCall(shop) {
       const status = statuses.get(shop)
       if (status?.silentFrom === undefined || status.returnedAt !== undefined) return
-      statuses.set(shop, { ...status, returnedAt: instantOf(Date.now()) })
+      statuses.set(shop, { ...status, returnedAt: clockNow() })
       book.returned(shop).catch((cause: unknown) => ports.onTrouble(cause, 'silence'))
     },
     async onRegistered(shop) {
