@@ -1,6 +1,8 @@
 /** The order of the house, read from its files: layers, dead files, forgotten markers, names, sizes. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { filesBelow, importsOf, reachedFrom, textOf } from './source-files.ts'
+import { filesBelow, importsOf, ROOT, reachedFrom, textOf } from './source-files.ts'
 
 const CODE_FOLDERS = ['src', 'sim', 'test', 'examples', 'bin']
 const isCode = (path: string): boolean => /\.[tj]s$/.test(path)
@@ -140,6 +142,12 @@ describe('what must not be there', () => {
 })
 
 describe('names and sizes', () => {
+  test('what package.json calls a command can be run: npx mends its mode only once', () => {
+    const { bin } = JSON.parse(textOf('package.json')) as { bin: Record<string, string> }
+    const modes = Object.values(bin).map((path) => statSync(join(ROOT, path)).mode & 0o111)
+    expect(modes).toEqual(modes.map(() => 0o111))
+  })
+
   test('files are kebab-case', () => {
     const named = [...CODE_FOLDERS, 'docs'].flatMap(filesBelow).filter((path) => !path.startsWith('test/fixtures/'))
     const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)+$/
