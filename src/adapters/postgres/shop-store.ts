@@ -8,6 +8,8 @@ import { appendEntry } from './ledger.ts'
 
 /** When nobody has given a sign of life for so long, shops may have gone on by themselves: five beats. */
 export const HEARTBEAT_LOST_AFTER_MS = 5_000
+/** An installation is registered first and activated within this: longer than any installation takes. */
+const ACTIVATED_WITHIN_MS = 60_000
 const ORDERS = 'orders'
 
 /** The shop side's memory on PostgreSQL. */
@@ -51,15 +53,30 @@ export function shopBookOn(database: Database): ShopBook {
 
     setState,
 
-    /** A confirmed registration: the shop waits for its baseline, unless it had one and only came back. */
+    /**
+     * A confirmed registration or an activation: the shop waits for its baseline. One that had it only came back, and while it was
+     * away it sold by itself: it is silent, and returned now. The activation that belongs to an installation is no return.
+     */
     registered: (shop: ShopId) =>
       pool.query(
-        `insert into shop (name, state, registered_at)
+        `insert into shop as known (name, state, registered_at)
          values ($1, 'registered', clock_timestamp())
          on conflict (name) do update set
-           state = case when shop.baseline_at is null then 'registered' else 'connected' end,
-           registered_at = clock_timestamp()`,
-        [shop],
+           state = case when known.baseline_at is null then 'registered' else 'connected' end,
+           registered_at = clock_timestamp(),
+           (silent_from, silence_noticed_at, returned_at, read_since_return) = (
+             select case when came_back then coalesce(known.silent_from, now) else known.silent_from end,
+                    case when came_back then now else known.silence_noticed_at end,
+                    case when came_back then now else known.returned_at end,
+                    known.read_since_return and not came_back
+             from (
+               select clock_timestamp() as now,
+                      known.baseline_at is not null
+                        and (known.state <> 'connected'
+                          or known.registered_at < clock_timestamp() - make_interval(secs => $2)) as came_back
+             ) as found
+           )`,
+        [shop, ACTIVATED_WITHIN_MS / 1000],
       ),
 
     /** The open orders of the shop have been read: from now on it is published. Every known SKU is due, and the ledger tells of it. */
