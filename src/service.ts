@@ -17,6 +17,7 @@ import { openLeases } from './adapters/postgres/lease.ts'
 import { appendEntry } from './adapters/postgres/ledger.ts'
 import { loadStates } from './adapters/postgres/load.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
+import { orderOfReservation } from './adapters/postgres/placed-query.ts'
 import { publicationBookOn } from './adapters/postgres/publication-store.ts'
 import {
   closeIncident,
@@ -291,6 +292,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       now: () => databaseNow(pool),
       states: (skus) => loadStates(pool, skus),
       reservation: (shop, reservation) => heldReservation(pool, shop, reservation),
+      placed: (shop, reservation) => orderOfReservation(pool, shop, reservation),
       onRecorded,
       receive,
       mayReceive: (source, headers) => doors.get(source)?.mayBeAuthentic(headers) ?? false,

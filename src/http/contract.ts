@@ -5,13 +5,30 @@ import { MAX_UNITS } from '../core/ids.ts'
 
 export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339 in UTC' })
 export const Units = Type.Integer({ minimum: 0, maximum: MAX_UNITS })
-export const Name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$' })
-const Key = Type.String({ minLength: 1, maxLength: 200 })
-const Id = Type.String({ minLength: 1, maxLength: 255 })
-const SkuText = Type.String({ minLength: 1, maxLength: 1024 })
+export const Name = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$',
+  description: 'a name of letters, digits, -, _ and .',
+})
+/** No control characters: they reach the ledger, logs and terminals. */
+const PLAIN = '^[^\\u0000-\\u001f\\u007f]*$'
+const Key = Type.String({ minLength: 1, maxLength: 200, pattern: PLAIN, description: 'a text of 1 to 200 characters' })
+const Id = Type.String({ minLength: 1, maxLength: 255, pattern: PLAIN, description: 'a text of 1 to 255 characters' })
+const SkuText = Type.String({ minLength: 1, maxLength: 1024, description: 'a SKU of 1 to 255 characters' })
+/** What somebody asks for or has ordered. */
+const SomeUnits = Type.Integer({ minimum: 1, maximum: MAX_UNITS, description: `whole units from 1 to ${MAX_UNITS}` })
 
 export const ProblemDocument = Type.Object(
-  { type: Type.String(), title: Type.String(), status: Type.Integer(), code: Type.String(), detail: Type.String() },
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'Stable: branch on this' }),
+    detail: Type.String({ description: 'For whoever reads the log' }),
+    messageKey: Type.Optional(Type.String({ description: 'Stable key of the message' })),
+    message: Type.Optional(
+      Type.String({ description: 'For whoever was refused, in the language of Accept-Language: de or en' }),
+    ),
+  },
   { additionalProperties: true, description: 'RFC 9457 problem document with a stable code' },
 )
 
@@ -22,18 +39,15 @@ export const SkuParams = Type.Object({ sku: SkuText })
 
 export const HoldBody = Type.Object(
   {
-    lines: Type.Array(
-      Type.Object(
-        { sku: SkuText, units: Type.Integer({ minimum: 1, maximum: MAX_UNITS }) },
-        { additionalProperties: false },
-      ),
-      {
-        minItems: 1,
-        maxItems: 200,
-      },
+    lines: Type.Array(Type.Object({ sku: SkuText, units: SomeUnits }, { additionalProperties: false }), {
+      minItems: 1,
+      maxItems: 200,
+      description: 'a list of 1 to 200 lines',
+    }),
+    mode: Type.Optional(Type.Union([Type.Literal('all'), Type.Literal('partial')], { description: 'all or partial' })),
+    until: Type.Optional(
+      Type.String({ maxLength: 40, description: 'an RFC 3339 time with an offset, as 2026-03-14T15:09:26Z' }),
     ),
-    mode: Type.Optional(Type.Union([Type.Literal('all'), Type.Literal('partial')])),
-    until: Type.Optional(Instant),
   },
   { additionalProperties: false },
 )
@@ -67,14 +81,16 @@ export const OrderBody = Type.Object(
   {
     order: Id,
     orderId: Type.Optional(Id),
-    state: Type.Optional(Type.Union([Type.Literal('open'), Type.Literal('completed'), Type.Literal('cancelled')])),
-    lines: Type.Array(
-      Type.Object(
-        { lineId: Id, sku: SkuText, units: Type.Integer({ minimum: 1, maximum: MAX_UNITS }) },
-        { additionalProperties: false },
-      ),
-      { minItems: 0, maxItems: 1000 },
+    state: Type.Optional(
+      Type.Union([Type.Literal('open'), Type.Literal('completed'), Type.Literal('cancelled')], {
+        description: 'open, completed or cancelled',
+      }),
     ),
+    lines: Type.Array(Type.Object({ lineId: Id, sku: SkuText, units: SomeUnits }, { additionalProperties: false }), {
+      minItems: 0,
+      maxItems: 5000,
+      description: 'a list of at most 5000 lines',
+    }),
   },
   { additionalProperties: false },
 )
@@ -86,11 +102,14 @@ export const OrderAnswer = Type.Object({
   shortageUnits: Units,
 })
 
-export const StockQuery = Type.Object({ shop: Type.Optional(Name) })
-export const StockListQuery = Type.Object({
-  skus: Type.String({ minLength: 1, maxLength: 20_000 }),
-  shop: Type.Optional(Name),
-})
+export const StockQuery = Type.Object({ shop: Type.Optional(Name) }, { additionalProperties: false })
+export const StockListQuery = Type.Object(
+  {
+    skus: Type.String({ minLength: 1, maxLength: 16_000, description: 'SKUs separated by commas' }),
+    shop: Type.Optional(Name),
+  },
+  { additionalProperties: false },
+)
 
 export const Stock = Type.Object({
   sku: Type.String(),
@@ -142,12 +161,25 @@ export const Stock = Type.Object({
   ),
 })
 
-export const Page = Type.Object({
-  after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+const page = {
+  after: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'the `next` of the page before, a whole number',
+    }),
+  ),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: 'a whole number from 1 to 500' })),
+}
+export const Page = Type.Object(page, { additionalProperties: false })
+export const LedgerQuery = Type.Object({ ...page, sku: Type.Optional(SkuText) }, { additionalProperties: false })
+export const IncidentQuery = Type.Object(
+  { ...page, closed: Type.Optional(Type.Boolean({ description: 'true or false' })) },
+  { additionalProperties: false },
+)
+export const LetterParams = Type.Object({
+  id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'the id of a dead letter' }),
 })
-export const LedgerQuery = Type.Object({ ...Page.properties, sku: Type.Optional(SkuText) })
-export const IncidentQuery = Type.Object({ ...Page.properties, closed: Type.Optional(Type.Boolean()) })
 
 export const LedgerPage = Type.Object({
   entries: Type.Array(
@@ -213,11 +245,47 @@ export const ConfigurationAnswer = Type.Object({
   version: Type.Integer(),
   document: configurationSchema,
   changes: Type.Optional(
-    Type.Array(Type.Object({ path: Type.String(), before: Type.Unknown(), after: Type.Unknown() })),
+    Type.Array(
+      Type.Object({ path: Type.String(), before: Type.Optional(Type.Unknown()), after: Type.Optional(Type.Unknown()) }),
+    ),
   ),
 })
 
 export const TokenBody = Type.Object(
-  { name: Name, scope: Type.Union([Type.Literal('read'), Type.Literal('operate'), Type.Literal('admin')]) },
+  {
+    name: Name,
+    scope: Type.Union([Type.Literal('read'), Type.Literal('operate'), Type.Literal('admin')], {
+      description: 'read, operate or admin',
+    }),
+  },
   { additionalProperties: false },
 )
+
+export const TokenAnswer = Type.Object({
+  name: Type.String(),
+  scope: Type.String(),
+  token: Type.String({ description: 'Shown this once; only its hash is kept' }),
+})
+
+export const Released = Type.Object({ releasedUnits: Units })
+
+export const ShopAnswer = Type.Object({
+  shop: Type.String(),
+  kind: Type.String(),
+  state: Type.String(),
+  baselineAt: Type.Optional(Instant),
+  ordersKnownUntil: Type.Optional(Instant),
+  silentFrom: Type.Optional(Instant),
+})
+
+export const AppBundle = Type.Object({ appSecret: Type.String(), version: Type.String() })
+
+export const Verified = Type.Object({
+  problems: Type.Array(Type.String()),
+  entries: Type.Integer(),
+  seals: Type.Integer(),
+  skus: Type.Integer(),
+})
+
+export const Live = Type.Object({ live: Type.Boolean() })
+export const Ready = Type.Object({ ready: Type.Boolean() })

@@ -1,34 +1,69 @@
 /** The HTTP server: routes, limits, and one way to answer errors. */
+import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { TSchema } from 'typebox'
+import { readJson, textOf } from '../adapters/wms/json.ts'
 import { LaneBusy } from '../app/lane.ts'
 import { Failure } from '../errors.ts'
+import { preferredLanguage } from '../messages.ts'
+import { type Bodies, createBodies } from './bodies.ts'
+import { ProblemDocument } from './contract.ts'
 import { homePage } from './home-page.ts'
-import { documentOf, Problem } from './problem.ts'
+import { completed, OPEN, SECURITY_SCHEMES } from './openapi.ts'
+import { documentOf, Problem, type ProblemCode } from './problem.ts'
 import { doorRoutes } from './routes/doors.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { reservationRoutes } from './routes/reservations.ts'
 import { stockRoutes } from './routes/stock.ts'
+import { validatorOf } from './validate.ts'
 import type { HttpWorld } from './world.ts'
 
 /** What an ordinary request may bring. */
 const MAX_BODY_BYTES = 1024 * 1024
-/** A body that takes longer to arrive is given up. */
-const REQUEST_WITHIN_MS = 30_000
-const MAX_PARAM_CHARACTERS = 1_024
+/** A SKU of 255 characters, each written as twelve in an address. */
+const MAX_PARAM_CHARACTERS = 4_096
+/** More than any proxy adds. Node itself bounds their length to 16 KiB, and would drop what is above its own count in silence. */
+const MAX_HEADERS = 200
+
+/** How patient the server is. Node's own defaults (a minute, five minutes, no end of connections) let few clients hold it. */
+export type Patience = {
+  /** Headers, and the whole request, that take longer to arrive are given up. */
+  readonly headersWithinMs: number
+  readonly requestWithinMs: number
+  /** How often that is looked at. */
+  readonly checkEveryMs: number
+  readonly connections: number
+}
+
+const PATIENCE: Patience = {
+  headersWithinMs: 10_000,
+  requestWithinMs: 30_000,
+  checkEveryMs: 1_000,
+  connections: 10_000,
+}
 
 /** Builds the server; it listens when told to. */
-export async function buildServer(world: HttpWorld, version: string): Promise<FastifyInstance> {
+export async function buildServer(
+  world: HttpWorld,
+  version: string,
+  patience: Patience = PATIENCE,
+): Promise<FastifyInstance> {
   const app = fastify({
     exposeHeadRoutes: true,
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_WITHIN_MS,
+    requestTimeout: patience.requestWithinMs,
+    http: { headersTimeout: patience.headersWithinMs, connectionsCheckingInterval: patience.checkEveryMs },
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS, caseSensitive: true },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
-    ajv: { customOptions: { coerceTypes: 'array', removeAdditional: false } },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (_, request, reply) => answer(new Problem('BODY_UNREADABLE'), request, reply),
   })
+  app.server.maxConnections = patience.connections
+  app.server.maxHeadersCount = 0
+  app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => validatorOf(schema, httpPart))
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -36,24 +71,19 @@ export async function buildServer(world: HttpWorld, version: string): Promise<Fa
         title: 'Holdfast',
         version,
         description: 'What may still be promised, to whom, for which day.',
-        license: { name: 'MIT' },
+        license: { name: 'MIT', identifier: 'MIT' },
       },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      servers: [{ url: '/' }],
+      components: { securitySchemes: SECURITY_SCHEMES },
       security: [{ token: [] }],
     },
   })
-  app.setErrorHandler((cause, request, reply) => {
-    const problem = problemOf(cause, (bug) =>
-      world.onBug(bug, `${request.method} ${request.routeOptions.url ?? 'unknown route'}`),
-    )
-    return reply
-      .code(problem.httpCode)
-      .headers(problem.headers)
-      .type('application/problem+json')
-      .send(JSON.stringify(documentOf(problem)))
+  app.setErrorHandler((cause: unknown, request, reply) => {
+    const onBug = (bug: unknown) => world.onBug(bug, `${request.method} ${request.routeOptions.url ?? 'unknown route'}`)
+    return answer(problemOf(cause, onBug), request, reply)
   })
   app.setNotFoundHandler(() => {
-    throw new Problem(404, 'NOT_FOUND', 'There is nothing here. GET /openapi.json lists every door.')
+    throw new Problem('NOT_FOUND', 'There is nothing here. GET /openapi.json lists every door.')
   })
   const doors = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -61,20 +91,64 @@ export async function buildServer(world: HttpWorld, version: string): Promise<Fa
     for (const each of [method].flat()) methods.add(each)
     doors.set(url, methods)
   })
+  app.addHook('onRequest', async (request) => refuseOddHeaders(request))
   app.addHook('onSend', async (_, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store')
   })
+  const bodies = createBodies()
+  app.addHook('onResponse', async ({ raw }) => bodies.done(raw))
+  app.addHook('onRequestAbort', async ({ raw }) => bodies.done(raw))
+  readStrictly(app, bodies)
 
   reservationRoutes(app, world)
   stockRoutes(app, world)
-  doorRoutes(app, world)
-  operationRoutes(app, world)
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  doorRoutes(app, world, bodies)
+  operationRoutes(app, world, bodies)
+  let document: object | undefined
+  app.get('/openapi.json', { schema: { summary: 'This description', ...OPEN } }, () => {
+    document ??= completed(app.swagger(), ProblemDocument)
+    return document
+  })
   app.get('/', { schema: { hide: true } }, (_, reply) => reply.type('text/html; charset=utf-8').send(homePage(version)))
   // The encapsulated doors are registered by now; what follows is only the refusals.
   await app.after()
   refuseOtherMethods(app, doors)
   return app
+}
+
+function answer(problem: Problem, request: FastifyRequest, reply: FastifyReply) {
+  const language = preferredLanguage(request.headers['accept-language'])
+  if (problem.say) reply.header('content-language', language).header('vary', 'accept-language')
+  return reply
+    .code(problem.httpCode)
+    .headers(problem.headers)
+    .type('application/problem+json')
+    .send(JSON.stringify(documentOf(problem, language)))
+}
+
+const CLOSE = { headers: { connection: 'close' } }
+
+function refuseOddHeaders({ raw, headers }: FastifyRequest): void {
+  if (raw.rawHeaders.length / 2 > MAX_HEADERS) throw new Problem('HEADERS_TOO_LARGE', undefined, CLOSE)
+  // Bodies grow a thousandfold when they are unpacked: nobody who speaks to us packs them.
+  if (headers['content-encoding'] !== undefined) throw new Problem('ENCODING_UNSUPPORTED', undefined, CLOSE)
+}
+
+/** JSON is read as at the warehouse's door: no key twice, no number that changes on the way, no depth without end. */
+function readStrictly(app: FastifyInstance, bodies: Bodies): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, payload: FastifyRequest['raw']) => {
+    const charset = /charset\s*=\s*"?([^";\s]*)/i.exec(request.headers['content-type'] ?? '')?.[1]
+    if (charset !== undefined && !/^utf-?8$/i.test(charset))
+      throw new Problem('MEDIA_TYPE_UNSUPPORTED', 'JSON is UTF-8.', CLOSE)
+    const raw = await bodies.read(payload, request.routeOptions.bodyLimit ?? MAX_BODY_BYTES)
+    if (raw.length === 0) return undefined
+    const text = textOf(raw)
+    if (text === undefined) throw new Problem('BODY_UNREADABLE', 'The body is not UTF-8.')
+    const read = readJson(text)
+    if ('value' in read) return read.value
+    throw new Problem('BODY_UNREADABLE', `${read.problem} (at character ${read.at}).`)
+  })
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'] as const
@@ -89,7 +163,7 @@ function refuseOtherMethods(app: FastifyInstance, doors: ReadonlyMap<string, Rea
       url,
       schema: { hide: true },
       onRequest: async () => {
-        throw new Problem(405, 'METHOD_NOT_ALLOWED', `This door answers ${allow}.`, { headers: { allow } })
+        throw new Problem('METHOD_NOT_ALLOWED', `This door answers ${allow}.`, { headers: { allow } })
       },
       handler: () => undefined,
     })
@@ -100,49 +174,53 @@ function refuseOtherMethods(app: FastifyInstance, doors: ReadonlyMap<string, Rea
 function problemOf(cause: unknown, onBug: (bug: unknown) => void): Problem {
   if (cause instanceof Problem) return cause
   if (cause instanceof LaneBusy) {
-    return new Problem(503, 'LANE_BUSY', 'Too many decisions wait. Try again in a moment.', {
-      headers: { 'retry-after': String(cause.retryAfterSeconds) },
-    })
+    return new Problem('LANE_BUSY', undefined, { headers: { 'retry-after': String(cause.retryAfterSeconds) } })
   }
   if (cause instanceof Failure && cause.code === 'DATABASE_UNREACHABLE') return DATABASE_AWAY
-  if (!(cause instanceof Error)) {
-    onBug(cause)
-    return BUG
-  }
-  if ('validation' in cause && Array.isArray(cause.validation)) {
-    return new Problem(422, 'REQUEST_WRONG', `${cause.message}.`, {
-      more: { problems: cause.validation.map(fieldProblem) },
-    })
-  }
-  const httpCode = 'statusCode' in cause && typeof cause.statusCode === 'number' ? cause.statusCode : 500
-  const known = CLIENT_ERRORS[httpCode]
-  if (known) return new Problem(httpCode, known[0], known[1])
-  if (isDatabaseAway(cause)) return DATABASE_AWAY
+  const known = cause instanceof Error ? FASTIFY_CODES[(cause as FastifyError).statusCode ?? 500] : undefined
+  if (known) return new Problem(known, undefined, CLOSE)
+  if (cause instanceof Error && isDatabaseAway(cause)) return DATABASE_AWAY
   onBug(cause)
-  return BUG
+  return new Problem('BUG')
 }
 
-const BUG = new Problem(500, 'BUG', 'Something broke on our side. It has been recorded; nothing was changed.')
 const DATABASE_AWAY = new Problem(
-  503,
   'DATABASE_UNREACHABLE',
-  'The database does not answer. Nothing was taken; try again.',
-  {
-    headers: { 'retry-after': '1' },
-  },
+  'The database does not answer. The outcome is unknown until you ask again.',
+  { headers: { 'retry-after': '1' } },
 )
 
-const CLIENT_ERRORS: Readonly<Record<number, readonly [string, string]>> = {
-  400: ['BODY_UNREADABLE', 'The body is no JSON, or the address is malformed.'],
-  413: ['BODY_TOO_LARGE', 'The body is larger than this door takes.'],
-  415: ['MEDIA_TYPE_UNSUPPORTED', 'Send application/json.'],
-}
-
-const fieldProblem = (problem: unknown): unknown => {
-  const { instancePath, message } = problem as { instancePath?: string; message?: string }
-  return { field: instancePath?.slice(1).replaceAll('/', '.'), problem: message }
+const FASTIFY_CODES: Readonly<Record<number, ProblemCode>> = {
+  400: 'BODY_UNREADABLE',
+  413: 'BODY_TOO_LARGE',
+  415: 'MEDIA_TYPE_UNSUPPORTED',
 }
 
 const isDatabaseAway = (cause: Error): boolean =>
   ('code' in cause && typeof cause.code === 'string' && /^(08|57P|53|ECONN|ENOTFOUND|EPIPE)/.test(cause.code)) ||
   /Connection terminated|timeout exceeded when trying to connect/.test(cause.message)
+
+const BROKEN: Readonly<Record<string, ProblemCode>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
+  HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
+}
+
+/** What is no HTTP, too slow or too long never becomes a request; it is answered on the bare socket, which is then closed. */
+function answerBrokenRequest(cause: { readonly code?: string }, socket: Socket): void {
+  if (cause.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const problem = new Problem(BROKEN[cause.code ?? ''] ?? 'REQUEST_MALFORMED')
+  const body = JSON.stringify(documentOf(problem, 'en'))
+  socket.end(
+    `HTTP/1.1 ${problem.httpCode} ${STATUS_TEXTS[problem.httpCode] ?? 'Bad Request'}\r\n` +
+      `content-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  )
+}
+
+const STATUS_TEXTS: Readonly<Record<number, string>> = {
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+}

@@ -37,6 +37,11 @@ export type HttpWorld = {
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
   /** The live holds of a reservation, as they stand now. */
   readonly reservation: (shop: ShopId, reservation: string) => Promise<HeldReservation | undefined>
+  /** The order that took a reservation, and its units. */
+  readonly placed: (
+    shop: ShopId,
+    reservation: string,
+  ) => Promise<{ readonly order: string; readonly units: number } | undefined>
   /** Told after orders were recorded: words of a warehouse may wait for them. */
   readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
   /** Whether a delivery's headers leave it possible that it is authentic: else its body is not even read. */

@@ -26,7 +26,11 @@ export function doorOf(source: SourceConfig, onRefused: (reason: string) => void
     return { refused: NOT_AUTHENTIC }
   }
   return {
-    mayBeAuthentic: (headers) => mayBeAuthentic(source.auth, headers),
+    mayBeAuthentic(headers) {
+      const may = mayBeAuthentic(source.auth, headers)
+      if (!may) onRefused('the headers prove nothing')
+      return may
+    },
     prove({ headers, raw }) {
       const proved = authenticate(source.auth, headers, raw)
       if (proved !== true) return refuse(proved)

@@ -1,21 +1,37 @@
 /** Running the service: configuration, tokens, shops, health, metrics. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { textOf } from '../../adapters/wms/json.ts'
 import { checkConfiguration, readConfigurationYaml } from '../../app/configuration-file.ts'
 import { actorOf, need } from '../auth.ts'
-import { ConfigurationAnswer, ShopParams, TokenBody } from '../contract.ts'
+import type { Bodies } from '../bodies.ts'
+import {
+  AppBundle,
+  ConfigurationAnswer,
+  Live,
+  Ready,
+  ShopAnswer,
+  ShopParams,
+  TokenAnswer,
+  TokenBody,
+  Verified,
+} from '../contract.ts'
+import { BODY_PROBLEMS, OPEN, problems, rawBody } from '../openapi.ts'
 import { Problem } from '../problem.ts'
 import type { HttpWorld } from '../world.ts'
 import { shopIn } from './reservations.ts'
 
-const ConfigureQuery = Type.Object({ dryRun: Type.Optional(Type.Boolean()) })
+const ConfigureQuery = Type.Object(
+  { dryRun: Type.Optional(Type.Boolean({ description: 'true or false' })) },
+  { additionalProperties: false },
+)
 const MAX_CONFIGURATION_BYTES = 8 * 1024 * 1024
 
-export function operationRoutes(app: FastifyInstance, world: HttpWorld): void {
+export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: Bodies): void {
   app.get(
     '/v1/configuration',
     {
-      preHandler: need(world, 'read'),
+      onRequest: need(world, 'read'),
       schema: { summary: 'The rules in force', response: { 200: ConfigurationAnswer } },
     },
     () => world.configuration(),
@@ -24,17 +40,29 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld): void {
   app.register(async (yaml) => {
     yaml.addContentTypeParser(
       ['application/yaml', 'text/yaml', 'application/x-yaml'],
-      { parseAs: 'string' },
-      (_, body, done) => done(null, body),
+      async (request: FastifyRequest, payload: FastifyRequest['raw']) => {
+        const text = textOf(await bodies.read(payload, request.routeOptions.bodyLimit ?? MAX_CONFIGURATION_BYTES))
+        if (text === undefined) throw new Problem('BODY_UNREADABLE', 'The body is not UTF-8.')
+        return text
+      },
     )
     yaml.put<{ Querystring: Static<typeof ConfigureQuery> }>(
       '/v1/configuration',
       {
-        preHandler: need(world, 'admin'),
+        onRequest: need(world, 'admin'),
         bodyLimit: MAX_CONFIGURATION_BYTES,
         schema: {
           summary: 'Put new rules in force, as JSON or YAML; with dryRun only show the difference',
           querystring: ConfigureQuery,
+          ...rawBody('The whole configuration', 'application/json', 'application/yaml'),
+          response: { 200: ConfigurationAnswer },
+          ...problems(
+            'CONFIGURATION_WRONG',
+            'REQUEST_WRONG',
+            'BODY_UNREADABLE',
+            'BODY_TOO_LARGE',
+            'MEDIA_TYPE_UNSUPPORTED',
+          ),
         },
       },
       async (request) => {
@@ -43,7 +71,6 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld): void {
         if ('problems' in read) {
           const [first] = read.problems
           throw new Problem(
-            422,
             'CONFIGURATION_WRONG',
             `${first?.path || 'The document'} ${first?.problem ?? 'is wrong'}.`,
             {
@@ -58,7 +85,15 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld): void {
 
   app.post<{ Body: Static<typeof TokenBody> }>(
     '/v1/tokens',
-    { preHandler: need(world, 'admin'), schema: { summary: 'Make a token; it is shown this once', body: TokenBody } },
+    {
+      onRequest: need(world, 'admin'),
+      schema: {
+        summary: 'Make a token; it is shown this once',
+        body: TokenBody,
+        response: { 201: TokenAnswer },
+        ...problems(...BODY_PROBLEMS),
+      },
+    },
     async (request, reply) => {
       const { name, scope } = request.body
       return reply.code(201).send({ name, scope, token: await world.createToken(name, scope) })
@@ -67,7 +102,10 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld): void {
 
   app.get(
     '/v1/shops',
-    { preHandler: need(world, 'read'), schema: { summary: 'Every shop and how it is connected' } },
+    {
+      onRequest: need(world, 'read'),
+      schema: { summary: 'Every shop and how it is connected', response: { 200: Type.Array(ShopAnswer) } },
+    },
     async () =>
       [...world.rules().shops.values()].map(({ shop, kind }) => {
         const status = world.shops().find((each) => each.shop === shop)
@@ -85,8 +123,13 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld): void {
   app.post<{ Params: Static<typeof ShopParams> }>(
     '/v1/shops/:shop/retire',
     {
-      preHandler: need(world, 'admin'),
-      schema: { summary: 'A shop that is gone: its watermark is set by decree', params: ShopParams },
+      onRequest: need(world, 'admin'),
+      schema: {
+        summary: 'A shop that is gone: its watermark is set by decree',
+        params: ShopParams,
+        response: { 204: Type.Null({ description: 'It is retired' }) },
+        ...problems('SHOP_UNKNOWN', 'REQUEST_WRONG'),
+      },
     },
     async (request, reply) => {
       await world.retire(shopIn(world, request.params.shop), actorOf(request))
@@ -96,23 +139,37 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld): void {
 
   app.get(
     '/v1/shopware-app',
-    { preHandler: need(world, 'admin'), schema: { summary: 'What the app bundle must carry: its secret and version' } },
+    {
+      onRequest: need(world, 'admin'),
+      schema: { summary: 'What the app bundle must carry: its secret and version', response: { 200: AppBundle } },
+    },
     () => world.appBundle,
   )
 
   app.post(
     '/v1/verify',
-    { preHandler: need(world, 'operate'), schema: { summary: 'Rebuild every state from the ledger and compare' } },
+    {
+      onRequest: need(world, 'operate'),
+      schema: { summary: 'Rebuild every state from the ledger and compare', response: { 200: Verified } },
+    },
     () => world.verify(),
   )
 
-  app.get('/healthz', { schema: { summary: 'The process lives' } }, () => ({ live: true }))
-  app.get('/readyz', { schema: { summary: 'The process can answer' } }, async (_, reply) => {
-    const ready = await world.isReady()
-    return reply.code(ready ? 200 : 503).send({ ready })
-  })
-  app.get('/metrics', { schema: { summary: 'Prometheus metrics' } }, async (_, reply) =>
-    reply.type('text/plain; version=0.0.4').send(await world.metrics()),
+  app.get('/healthz', { schema: { summary: 'The process lives', ...OPEN, response: { 200: Live } } }, () => ({
+    live: true,
+  }))
+  app.get(
+    '/readyz',
+    { schema: { summary: 'The process can answer', ...OPEN, response: { 200: Ready, 503: Ready } } },
+    async (_, reply) => {
+      const ready = await world.isReady()
+      return reply.code(ready ? 200 : 503).send({ ready })
+    },
+  )
+  app.get(
+    '/metrics',
+    { schema: { summary: 'Prometheus metrics', ...OPEN, produces: ['text/plain'], response: { 200: Type.String() } } },
+    async (_, reply) => reply.type('text/plain; version=0.0.4').send(await world.metrics()),
   )
 }
 

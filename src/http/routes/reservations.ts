@@ -1,14 +1,24 @@
 /** Reservations of channels that speak to us directly, and orders as facts. */
-import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
-import type { HoldAnswer } from '../../core/hold.ts'
-import { after, canonicalSku, type Instant, instantOf, type ShopId, type Sku, shopOf } from '../../core/ids.ts'
-import { canonicalJson } from '../../core/ledger.ts'
+import { readInstant } from '../../app/time-text.ts'
+import type { HoldAnswer, HoldRefusal } from '../../core/hold.ts'
+import { after, canonicalSku, type Instant, MAX_UNITS, type ShopId, type Sku, shopOf } from '../../core/ids.ts'
 import type { ShopOrderLine } from '../../core/shop-order.ts'
-import type { SkuState } from '../../core/stock.ts'
+import type { CheckoutMessage } from '../../messages.ts'
 import { actorOf, need } from '../auth.ts'
-import { HoldBody, OrderAnswer, OrderBody, PlaceBody, Reservation, ReservationParams, ShopParams } from '../contract.ts'
+import {
+  HoldBody,
+  OrderAnswer,
+  OrderBody,
+  PlaceBody,
+  Released,
+  Reservation,
+  ReservationParams,
+  ShopParams,
+} from '../contract.ts'
+import { type Answered, onceBy } from '../once.ts'
+import { BODY_PROBLEMS, problems } from '../openapi.ts'
 import { Problem } from '../problem.ts'
 import type { HttpWorld } from '../world.ts'
 
@@ -18,19 +28,29 @@ const DEFAULT_HOLD_MS = 15 * 60_000
 const MAX_HOLD_MS = 7 * 24 * 60 * 60_000
 
 export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void {
+  const once = onceBy(world)
+
   app.put<{ Params: Static<typeof ReservationParams>; Body: Static<typeof HoldBody> }>(
     '/v1/shops/:shop/reservations/:key',
     {
-      preHandler: need(world, 'operate'),
+      onRequest: need(world, 'operate'),
       schema: {
         summary: 'Hold units for one basket; the same key with other lines replaces',
         params: ReservationParams,
         body: HoldBody,
         response: { 200: Reservation, 201: Reservation },
+        ...problems(
+          'NOT_ENOUGH',
+          'SHOP_UNKNOWN',
+          'SKU_UNUSABLE',
+          'UNITS_UNUSABLE',
+          'UNTIL_UNUSABLE',
+          ...WRITE_PROBLEMS,
+        ),
       },
     },
     (request, reply) =>
-      once(world, request, reply, async () => {
+      once(request, reply, async () => {
         const shop = shopIn(world, request.params.shop)
         const now = await world.now()
         const lines = request.body.lines.map(({ sku, units }, index) => ({
@@ -38,15 +58,8 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
           units,
         }))
         const reservation = reservationId(shop, request.params.key)
-        const isNew =
-          (
-            await heldUnder(
-              world,
-              lines.map(({ sku }) => sku),
-              shop,
-              reservation,
-            )
-          ).length === 0
+        refuseTooManyUnits(lines)
+        const isNew = (await world.reservation(shop, reservation)) === undefined
         const answer = await world.lane.submit(
           {
             kind: 'hold',
@@ -67,60 +80,70 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
   app.get<{ Params: Static<typeof ReservationParams> }>(
     '/v1/shops/:shop/reservations/:key',
     {
-      preHandler: need(world, 'read'),
-      schema: { summary: 'Look at a hold', params: ReservationParams, response: { 200: Reservation } },
+      onRequest: need(world, 'read'),
+      schema: {
+        summary: 'Look at a hold',
+        params: ReservationParams,
+        response: { 200: Reservation },
+        ...problems('RESERVATION_UNKNOWN', 'SHOP_UNKNOWN', 'REQUEST_WRONG'),
+      },
     },
     async (request) => {
       const shop = shopIn(world, request.params.shop)
       const found = await world.reservation(shop, reservationId(shop, request.params.key))
       if (!found)
-        throw new Problem(
-          404,
-          'RESERVATION_UNKNOWN',
-          'No live hold has this key: it was placed, released, or has ended.',
-        )
+        throw new Problem('RESERVATION_UNKNOWN', 'No live hold has this key: it was placed, released, or has ended.')
       return { shop, key: request.params.key, ...found }
     },
   )
 
   app.delete<{ Params: Static<typeof ReservationParams> }>(
     '/v1/shops/:shop/reservations/:key',
-    { preHandler: need(world, 'operate'), schema: { summary: 'Give the units back', params: ReservationParams } },
-    async (request) => {
-      const shop = shopIn(world, request.params.shop)
-      return await world.lane.submit(
-        { kind: 'release', shop, reservation: reservationId(shop, request.params.key) },
-        { actor: actorOf(request), cause: `request:${request.id}` },
-      )
+    {
+      onRequest: need(world, 'operate'),
+      schema: {
+        summary: 'Give the units back',
+        params: ReservationParams,
+        response: { 200: Released },
+        ...problems('SHOP_UNKNOWN', 'REQUEST_WRONG', 'IDEMPOTENCY_KEY_UNUSABLE', 'KEY_REUSED', 'LANE_BUSY'),
+      },
     },
+    (request, reply) =>
+      once(request, reply, async () => {
+        const shop = shopIn(world, request.params.shop)
+        const body = await world.lane.submit(
+          { kind: 'release', shop, reservation: reservationId(shop, request.params.key) },
+          { actor: actorOf(request), cause: `request:${request.id}` },
+        )
+        return { httpCode: 200, body }
+      }),
   )
 
   app.post<{ Params: Static<typeof ReservationParams>; Body: Static<typeof PlaceBody> }>(
     '/v1/shops/:shop/reservations/:key/place',
     {
-      preHandler: need(world, 'operate'),
+      onRequest: need(world, 'operate'),
       schema: {
         summary: 'The order is a fact: its hold becomes firm',
         params: ReservationParams,
         body: PlaceBody,
         response: { 200: OrderAnswer },
+        ...problems('RESERVATION_UNKNOWN', 'ALREADY_PLACED', 'SHOP_UNKNOWN', ...WRITE_PROBLEMS),
       },
     },
     (request, reply) =>
-      once(world, request, reply, async () => {
+      once(request, reply, async () => {
         const shop = shopIn(world, request.params.shop)
         const reservation = reservationId(shop, request.params.key)
-        const held = await world.reservation(shop, reservation)
-        if (!held)
-          throw new Problem(
-            404,
-            'RESERVATION_UNKNOWN',
-            'No live hold has this key. If the order exists, tell it to POST /v1/shops/{shop}/orders.',
-          )
         const { order, orderId = order, lineIds = {} } = request.body
+        const held = await world.reservation(shop, reservation)
+        if (!held) return await placedBefore(world, shop, reservation, order)
+        const lineIdBySku = new Map<string, string>(
+          Object.entries(lineIds).map(([sku, id]) => [skuIn(sku, 'lineIds'), id]),
+        )
         const lines = held.lines.map(
           ({ sku, grantedUnits }): ShopOrderLine => ({
-            lineId: lineIds[sku] ?? sku,
+            lineId: lineIdBySku.get(sku) ?? sku,
             sku: skuIn(sku, 'sku'),
             units: grantedUnits,
           }),
@@ -137,21 +160,23 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
   app.post<{ Params: Static<typeof ShopParams>; Body: Static<typeof OrderBody> }>(
     '/v1/shops/:shop/orders',
     {
-      preHandler: need(world, 'operate'),
+      onRequest: need(world, 'operate'),
       schema: {
         summary: 'An order that we never held, as a fact',
         params: ShopParams,
         body: OrderBody,
         response: { 200: OrderAnswer },
+        ...problems('SHOP_UNKNOWN', 'SKU_UNUSABLE', 'UNITS_UNUSABLE', ...WRITE_PROBLEMS),
       },
     },
     (request, reply) =>
-      once(world, request, reply, async () => {
+      once(request, reply, async () => {
         const shop = shopIn(world, request.params.shop)
         const { order, orderId = order, state = 'open', lines } = request.body
         const read = lines.map(
           ({ lineId, sku, units }, index): ShopOrderLine => ({ lineId, sku: skuIn(sku, `lines.${index}.sku`), units }),
         )
+        refuseTooManyUnits(read)
         const answer = await world.lane.submit(
           { kind: 'order', shop, order: { orderId, orderNumber: order, state, lines: read } },
           { actor: actorOf(request), cause: `order:${order}` },
@@ -162,51 +187,43 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
   )
 }
 
-type Answered = { readonly httpCode: number; readonly body: unknown }
-type Asked = {
-  readonly headers: Record<string, unknown>
-  readonly method: string
-  readonly url: string
-  readonly body: unknown
-}
-type Answering = { code(httpCode: number): Answering; send(body: unknown): unknown }
+const WRITE_PROBLEMS = ['IDEMPOTENCY_KEY_UNUSABLE', 'KEY_REUSED', 'LANE_BUSY', ...BODY_PROBLEMS] as const
 
-/**
- * `Idempotency-Key` names the attempt to send: the same with the same content gets the same answer, with other content
- * `422 KEY_REUSED` (L7). A refusal is an answer too.
- */
-async function once(
-  world: HttpWorld,
-  request: Asked,
-  reply: Answering,
-  work: () => Promise<Answered>,
-): Promise<unknown> {
-  const key = request.headers['idempotency-key']
-  if (key === undefined) {
-    const { httpCode, body } = await work()
-    return reply.code(httpCode).send(body)
+/** Placing is told again by whoever lost our answer: the same order is the same answer, another one is refused. */
+async function placedBefore(
+  world: Pick<HttpWorld, 'placed'>,
+  shop: ShopId,
+  reservation: string,
+  order: string,
+): Promise<Answered> {
+  const placed = await world.placed(shop, reservation)
+  if (!placed) {
+    throw new Problem(
+      'RESERVATION_UNKNOWN',
+      'No live hold has this key. If the order exists, tell it to POST /v1/shops/{shop}/orders.',
+    )
   }
-  if (typeof key !== 'string' || key === '' || key.length > 200) {
-    throw new Problem(422, 'IDEMPOTENCY_KEY_UNUSABLE', 'Idempotency-Key must be one text of 1 to 200 characters.')
+  if (placed.order !== order) {
+    throw new Problem('ALREADY_PLACED', `The hold has become order ${placed.order}.`, {
+      say: { key: 'ALREADY_PLACED', order: placed.order },
+      more: { order: placed.order },
+    })
   }
-  const scope = `${request.method} ${request.url.split('?')[0]}`
-  const requestHash = createHash('sha256')
-    .update(canonicalJson(request.body ?? null))
-    .digest()
-  const kept = await world.keptAnswer(scope, key)
-  if (kept) {
-    if (!kept.requestHash.equals(requestHash)) {
-      throw new Problem(
-        422,
-        'KEY_REUSED',
-        'This Idempotency-Key was used with other content before. Use a new key for new content.',
-      )
+  return { httpCode: 200, body: { order, fromHoldsUnits: placed.units, unheldUnits: 0, shortageUnits: 0 } }
+}
+
+/** Lines of one SKU add up; no sum may pass what a column, and any warehouse, can hold. */
+function refuseTooManyUnits(lines: readonly { readonly sku: Sku; readonly units: number }[]): void {
+  const sums = new Map<Sku, number>()
+  for (const { sku, units } of lines) {
+    const sum = (sums.get(sku) ?? 0) + units
+    sums.set(sku, sum)
+    if (sum > MAX_UNITS) {
+      throw new Problem('UNITS_UNUSABLE', `The lines of one SKU add up to more than ${MAX_UNITS} units.`, {
+        more: { field: 'lines' },
+      })
     }
-    return reply.code(kept.httpCode).send(kept.body)
   }
-  const answered = await work()
-  await world.keepAnswer(scope, key, { requestHash, ...answered })
-  return reply.code(answered.httpCode).send(answered.body)
 }
 
 function granted(answer: HoldAnswer, { shop, key }: { shop: string; key: string }, isNew: boolean): Answered {
@@ -225,40 +242,43 @@ function granted(answer: HoldAnswer, { shop, key }: { shop: string; key: string 
           .map(({ sku, askedUnits, sellableUnits }) => `${sku}: ${askedUnits} asked, ${sellableUnits} sellable`)
           .join('; ')
       : 'An order with these lines is being placed.'
-  throw new Problem(409, kind, detail, { more: numbers })
+  throw new Problem(kind, detail, { more: numbers, say: sayOf(answer.refusal) })
 }
 
 /** Two shops may use the same keys. */
 const reservationId = (shop: ShopId, key: string): string => `api:${shop}:${key}`
 
-async function heldUnder(world: HttpWorld, skus: readonly Sku[], shop: ShopId, reservation: string) {
-  const states: readonly SkuState[] = await world.states([...new Set(skus)])
-  return states.flatMap((state) =>
-    [...state.demands.values()].filter(
-      (demand) => demand.shop === shop && demand.reservation === reservation && demand.phase === 'held',
-    ),
-  )
+function sayOf(refusal: HoldRefusal): CheckoutMessage {
+  switch (refusal.kind) {
+    case 'NOT_ENOUGH': {
+      const [first] = refusal.lines
+      return { key: 'NOT_ENOUGH', leftUnits: first?.sellableUnits ?? 0, ...(first ? { label: first.sku } : {}) }
+    }
+    case 'PREVIOUS_ATTEMPT_OPEN':
+      return { key: 'PREVIOUS_ATTEMPT_OPEN', seconds: refusal.secondsLeft }
+    case 'ORDER_BEING_PLACED':
+      return { key: 'ORDER_BEING_PLACED' }
+  }
 }
 
 export function shopIn(world: Pick<HttpWorld, 'rules'>, name: string): ShopId {
   const shop = shopOf(name)
-  if (!world.rules().shops.has(shop)) throw new Problem(404, 'SHOP_UNKNOWN', `No shop "${name}" is configured.`)
+  if (!world.rules().shops.has(shop)) throw new Problem('SHOP_UNKNOWN', `No shop "${name}" is configured.`)
   return shop
 }
 
 export function skuIn(text: string, field: string): Sku {
   const read = canonicalSku(text)
-  if ('problem' in read) throw new Problem(422, 'SKU_UNUSABLE', `${field} ${read.problem}.`, { more: { field } })
+  if ('problem' in read) throw new Problem('SKU_UNUSABLE', `${field} ${read.problem}.`, { more: { field } })
   return read.sku
 }
 
 function untilOf(text: string | undefined, now: Instant): Instant {
   if (text === undefined) return after(now, DEFAULT_HOLD_MS)
-  const until = instantOf(Date.parse(text))
-  if (Number.isNaN(until))
-    throw new Problem(422, 'UNTIL_UNUSABLE', 'until must be an RFC 3339 time.', { more: { field: 'until' } })
-  if (until <= now) throw new Problem(422, 'UNTIL_UNUSABLE', 'until lies in the past.', { more: { field: 'until' } })
-  if (until > after(now, MAX_HOLD_MS))
-    throw new Problem(422, 'UNTIL_UNUSABLE', 'until lies more than 7 days ahead.', { more: { field: 'until' } })
-  return until
+  const wrong = (why: string) => new Problem('UNTIL_UNUSABLE', `until ${why}.`, { more: { field: 'until' } })
+  const read = readInstant(text)
+  if ('problem' in read) throw wrong(read.problem)
+  if (read.instant <= now) throw wrong('lies in the past')
+  if (read.instant > after(now, MAX_HOLD_MS)) throw wrong('lies more than 7 days ahead')
+  return read.instant
 }

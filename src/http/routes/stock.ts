@@ -13,12 +13,14 @@ import {
   IncidentQuery,
   LedgerPage,
   LedgerQuery,
+  LetterParams,
   Page,
   SkuParams,
   Stock,
   StockListQuery,
   StockQuery,
 } from '../contract.ts'
+import { problems } from '../openapi.ts'
 import { Problem } from '../problem.ts'
 import type { HttpWorld } from '../world.ts'
 import { shopIn, skuIn } from './reservations.ts'
@@ -31,19 +33,20 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
   app.get<{ Params: Static<typeof SkuParams>; Querystring: Static<typeof StockQuery> }>(
     '/v1/stock/:sku',
     {
-      preHandler: need(world, 'read'),
+      onRequest: need(world, 'read'),
       schema: {
         summary: 'Every quantity of a SKU by its own name',
         params: SkuParams,
         querystring: StockQuery,
         response: { 200: Stock },
+        ...problems('SKU_UNKNOWN', 'SHOP_UNKNOWN', 'SKU_UNUSABLE', 'REQUEST_WRONG'),
       },
     },
     async (request) => {
       if (request.query.shop !== undefined) shopIn(world, request.query.shop)
       const sku = skuIn(request.params.sku, 'sku')
       const [state] = await world.states([sku])
-      if (!state) throw new Problem(404, 'SKU_UNKNOWN', 'Nobody has said a word about this SKU.')
+      if (!state) throw new Problem('SKU_UNKNOWN', 'Nobody has said a word about this SKU.')
       return stockOf(state, world.rules(), request.query.shop)
     },
   )
@@ -51,16 +54,17 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
   app.get<{ Querystring: Static<typeof StockListQuery> }>(
     '/v1/stock',
     {
-      preHandler: need(world, 'read'),
+      onRequest: need(world, 'read'),
       schema: {
         summary: 'The same for several SKUs, separated by commas',
         querystring: StockListQuery,
         response: { 200: Type.Array(Stock) },
+        ...problems('SHOP_UNKNOWN', 'SKU_UNUSABLE', 'TOO_MANY_SKUS', 'REQUEST_WRONG'),
       },
     },
     async (request) => {
       const skus = request.query.skus.split(',').map((text) => skuIn(text, 'skus'))
-      if (skus.length > MAX_SKUS) throw new Problem(422, 'TOO_MANY_SKUS', `At most ${MAX_SKUS} SKUs at once.`)
+      if (skus.length > MAX_SKUS) throw new Problem('TOO_MANY_SKUS', `At most ${MAX_SKUS} SKUs at once.`)
       if (request.query.shop !== undefined) shopIn(world, request.query.shop)
       const found = new Map((await world.states([...new Set(skus)])).map((state) => [state.sku, state]))
       return skus.map((sku) => stockOf(found.get(sku) ?? emptyState(sku), world.rules(), request.query.shop))
@@ -70,8 +74,13 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
   app.get<{ Querystring: Static<typeof LedgerQuery> }>(
     '/v1/ledger',
     {
-      preHandler: need(world, 'read'),
-      schema: { summary: 'Ledger entries, oldest first', querystring: LedgerQuery, response: { 200: LedgerPage } },
+      onRequest: need(world, 'read'),
+      schema: {
+        summary: 'Ledger entries, oldest first',
+        querystring: LedgerQuery,
+        response: { 200: LedgerPage },
+        ...problems('SKU_UNUSABLE', 'REQUEST_WRONG'),
+      },
     },
     async (request) => {
       const { after = 0, limit = DEFAULT_LIMIT } = request.query
@@ -88,11 +97,12 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
   app.get<{ Querystring: Static<typeof IncidentQuery> }>(
     '/v1/incidents',
     {
-      preHandler: need(world, 'read'),
+      onRequest: need(world, 'read'),
       schema: {
         summary: 'What a person should know, newest first',
         querystring: IncidentQuery,
         response: { 200: IncidentPage },
+        ...problems('REQUEST_WRONG'),
       },
     },
     async (request) => {
@@ -117,11 +127,12 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
   app.get<{ Querystring: Static<typeof Page> }>(
     '/v1/dead-letters',
     {
-      preHandler: need(world, 'read'),
+      onRequest: need(world, 'read'),
       schema: {
         summary: 'Messages that could not be used, whole, with the reason',
         querystring: Page,
         response: { 200: DeadLetterPage },
+        ...problems('REQUEST_WRONG'),
       },
     },
     async (request) => {
@@ -141,18 +152,22 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
     },
   )
 
-  const LetterParams = Type.Object({ id: Type.Integer({ minimum: 1 }) })
   app.post<{ Params: Static<typeof LetterParams> }>(
     '/v1/dead-letters/:id/replay',
     {
-      preHandler: need(world, 'operate'),
-      schema: { summary: 'Send it through the door again', params: LetterParams, response: { 202: DeliveryReceipt } },
+      onRequest: need(world, 'operate'),
+      schema: {
+        summary: 'Send it through the door again',
+        params: LetterParams,
+        response: { 202: DeliveryReceipt },
+        ...problems('DEAD_LETTER_UNKNOWN', 'DEAD_LETTER_DECIDED', 'REQUEST_WRONG'),
+      },
     },
     async (request, reply) => {
       const result = await world.replay(request.params.id)
-      if (result === 'unknown') throw new Problem(404, 'DEAD_LETTER_UNKNOWN', 'No dead letter has this id.')
+      if (result === 'unknown') throw new Problem('DEAD_LETTER_UNKNOWN', 'No dead letter has this id.')
       if (result === 'not-open')
-        throw new Problem(409, 'DEAD_LETTER_DECIDED', 'Somebody dealt with this dead letter already.')
+        throw new Problem('DEAD_LETTER_DECIDED', undefined, { say: { key: 'DEAD_LETTER_DECIDED' } })
       return reply.code(202).send(result)
     },
   )
