@@ -311,7 +311,7 @@ describe('commands', () => {
       text: textOf(path),
     }))
     const wrong = texts.flatMap(({ path, text }) =>
-      [...text.matchAll(/npx holdfast ([a-z-]+)([^\n`]*)/g)].flatMap(([whole, name = '', rest = '']) => {
+      [...text.matchAll(/npx holdfast ([a-z][a-z-]*)([^\n`]*)/g)].flatMap(([whole, name = '', rest = '']) => {
         if (name === 'COMMAND') return []
         const command = known.get(name)
         const options = rest.split('#')[0]?.match(/--[a-z-]+/g) ?? []
