@@ -15,6 +15,7 @@ import type { Command } from '../src/cli/command.ts'
 import { instantOf } from '../src/core/ids.ts'
 import { catalogue } from '../src/errors.ts'
 import { homePage } from '../src/http/home-page.ts'
+import { PROBLEMS } from '../src/http/problem.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { anchorsOf, blocksOf, linksOf, rowsOf, sectionOf } from './markdown.ts'
 import { filesBelow, ROOT, textOf } from './source-files.ts'
@@ -72,12 +73,9 @@ describe('the page of errors', () => {
     expect(rows).toEqual(Object.entries(catalogue).map(([code, { meaning, mend }]) => [`\`${code}\``, meaning, mend]))
   })
 
-  test('its answers are the codes that the API can give', () => {
-    const doors = [...filesBelow('src/http'), 'src/adapters/wms/door.ts', 'src/app/receive.ts'].filter(isProduct)
-    const thrown = doors.flatMap((path) =>
-      [...textOf(path).matchAll(/'((?:[A-Z]{3,}(?:_[A-Z]+)+)|BUG)'/g)].flatMap(([, code]) => code ?? []),
-    )
-    expect(names(sectionOf(page, 'Answers of the API')).toSorted()).toEqual(sorted(thrown))
+  test('its answers are those that the API can give, with their HTTP codes', () => {
+    const told = rowsOf(sectionOf(page, 'Answers of the API')).map(([code, status]) => `${code} ${status}`)
+    expect(told.toSorted()).toEqual(sorted(Object.entries(PROBLEMS).map(([code, [status]]) => `\`${code}\` ${status}`)))
   })
 
   test('its refused starts are those that are thrown', () => {

@@ -8,7 +8,10 @@ const CODE_FOLDERS = ['src', 'sim', 'test', 'examples', 'bin']
 const isCode = (path: string): boolean => /\.[tj]s$/.test(path)
 const isTest = (path: string): boolean => /\.(test|shopware|e2e)\.ts$/.test(path)
 /** What several tests of one folder stand on, kept beside them. */
-const isFixture = (path: string): boolean => path.endsWith('-fixture.ts')
+const isFixture = (path: string): boolean =>
+  path.startsWith('src/') && importsOf(path).some(({ target }) => target.startsWith('test/'))
+    ? !isTest(path)
+    : path.endsWith('-fixture.ts')
 const code = CODE_FOLDERS.flatMap(filesBelow).filter(isCode)
 const source = code.filter((path) => path.startsWith('src/') && !isTest(path) && !isFixture(path))
 const tests = code.filter(isTest)
@@ -44,6 +47,8 @@ const CROSSINGS: Readonly<Record<string, string>> = {
   'src/http/auth.ts → src/adapters/postgres/token-store.ts': 'the scopes stand beside the table that keeps them',
   'src/http/world.ts → src/adapters/postgres/token-store.ts': 'a type: the routes pass on what the table holds',
   'src/http/world.ts → src/adapters/postgres/queries.ts': 'types: the routes pass on what the pages hold',
+  'src/http/server.ts → src/adapters/wms/json.ts': 'one strict reader of JSON for every door',
+  'src/http/routes/operations.ts → src/adapters/wms/json.ts': 'one strict reader of bytes for every door',
   'src/config.ts → src/adapters/postgres/migrate.ts': 'what a schema may be called is told once, beside its use',
   'src/cli/serve.ts → src/service.ts': 'the command that runs the service builds it',
   'src/cli/serve.ts → src/config.ts': 'it needs the whole environment, not only the address',
