@@ -270,8 +270,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     basketOf: (cartToken) => createHmac('sha256', basketKey).update(cartToken).digest(),
     isNewWebhook: (shopwareShopId, eventId) => isNewWebhook(database, shopwareShopId, eventId),
     onConnected: side.onRegistered,
-    onGone: side.onGone,
-    onState: (shop, state) => book.setState(shop, state),
+    onAway: side.onAway,
     onOrders: side.wakeReader,
     onProducts: side.lookAtProducts,
     async onUnusable(shop, raw, reason) {
@@ -310,7 +309,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       },
       shops: () => [...rules.shops.keys()].flatMap((shop) => side.status(shop) ?? []),
       async retire(shop, author) {
-        await side.onGone(shop)
+        await side.onAway(shop, 'gone')
         await book.setState(shop, 'retired')
         const now = await databaseNow(pool)
         await database.transaction((client) =>

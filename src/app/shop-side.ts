@@ -60,7 +60,8 @@ export type ShopSide = {
   onCall(shop: ShopId): void
   /** A registration was confirmed: its open orders are read next. */
   onRegistered(shop: ShopId): Promise<void>
-  onGone(shop: ShopId): Promise<void>
+  /** The app was uninstalled, or only deactivated: nobody asks us, so nothing is published from this moment on. */
+  onAway(shop: ShopId, state: 'gone' | 'inactive'): Promise<void>
   stop(): Promise<void>
 }
 
@@ -246,10 +247,11 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       await refresh()
       pulse.wake()
     },
-    async onGone(shop) {
-      await release(shop)
-      await book.setState(shop, 'gone')
+    async onAway(shop, state) {
+      // Known first, stopped second: a pass that begins meanwhile must not raise what the shop now sells by itself.
+      await book.setState(shop, state)
       await refresh()
+      await release(shop)
     },
     async stop() {
       await Promise.all([pulse.stop(), clock.stop(), ...[...cares.keys()].map(release)])

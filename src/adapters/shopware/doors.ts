@@ -19,8 +19,7 @@ export type ShopwareDoorPorts = {
   readonly basketOf: (cartToken: string) => Uint8Array
   readonly isNewWebhook: (shopwareShopId: string, eventId: string) => Promise<boolean>
   readonly onConnected: (shop: ShopId) => Promise<void>
-  readonly onGone: (shop: ShopId) => Promise<void>
-  readonly onState: (shop: ShopId, state: 'connected' | 'inactive') => Promise<unknown>
+  readonly onAway: (shop: ShopId, state: 'gone' | 'inactive') => Promise<void>
   readonly onOrders: (shop: ShopId) => void
   readonly onProducts: (shop: ShopId, productIds: readonly string[]) => Promise<void>
   readonly onUnusable: (shop: ShopId, raw: string, reason: string) => Promise<void>
@@ -143,7 +142,7 @@ async function obey(
       )
       return
     case 'lifecycle':
-      if (webhook.event === 'app.deactivated') await ports.onState(record.shop, 'inactive')
+      if (webhook.event === 'app.deactivated') await ports.onAway(record.shop, 'inactive')
       if (webhook.event === 'app.activated') await ports.onConnected(record.shop)
       if (webhook.event === 'app.deleted') {
         forget(record.shopwareShopId)
@@ -154,7 +153,7 @@ async function obey(
           headers[SHOP_SIGNATURE],
           ports.now(),
         )
-        if (gone) await ports.onGone(record.shop)
+        if (gone) await ports.onAway(record.shop, 'gone')
       }
       return
     case 'ignored':
