@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Cart } from './shop-carts.ts'
+import { hasRealShop } from './shop-environment.ts'
+import { inParallel } from './shop-http.ts'
+import { type RaceResult, refusalsOf } from './shop-race.ts'
+import { ORDER_IN_FLIGHT_MS, openStory, type StoryWorld, tell } from './story-world.ts'
+
+const CARTS = 60
+const UNITS = 5
+const ROUNDS = 10
+/** Order calls under way: as many as the shop may have workers. */
+const CONCURRENCY = 24
+/** Races of the shop alone, before the app is installed: the figures to stand beside. */
+const BARE_ROUNDS = 3
+/** How long the refused try again: an attempt that Shopware itself broke off is over after `orderInFlight` and a read. */
+const RETRY_FOR_MS = 4 * ORDER_IN_FLIGHT_MS
+
+/** The race for the last units, on a shop with real concurrency: never one too many, and never one too few. */
+describe.skipIf(!hasRealShop(process.env))('sixty prepared carts race for the last five units', () => {
+  let world: StoryWorld
+  const bare: RaceResult[] = []
+  beforeAll(async () => {
+    world = await openStory()
+    for (let round = 1; round <= BARE_ROUNDS; round++) {
+      const sku = world.shop.sku(`bare-${round}`)
+      await world.shop.createProduct({ sku, stock: UNITS, closeOut: true })
+      bare.push(await world.shop.race(await world.shop.prepareCarts({ sku, units: 1, count: CARTS }), CONCURRENCY))
+    }
+    await world.configure()
+    await world.install()
+  })
+  afterAll(async () => {
+    await world?.end()
+  })
+
+  test.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))('g. round %i', async (round) => {
+    const { shop } = world
+    const sku = await world.stocked(`race-${round}`, UNITS)
+    const carts = await shop.prepareCarts({ sku, units: 1, count: CARTS })
+    const result = await shop.race(carts, CONCURRENCY)
+    expect(result.unanswered).toBe(0)
+    const first = (await shop.orders({ sku })).length
+    const placed = new Set(result.racers.filter(({ attempts }) => attempts.some(isOrder)).map(({ cart }) => cart))
+    const retried = await tryAgain(
+      sku,
+      carts.filter((cart) => !placed.has(cart)),
+    )
+    const orders = await shop.orders({ sku })
+    const alone = bare[(round - 1) % BARE_ROUNDS]
+    tell(
+      `race ${round}`,
+      `${first} orders, ${orders.length} after ${retried.tries} more tries in ${Math.round(retried.tookMs)} ms; ` +
+        `${result.finishedPerSecond.toFixed(1)} carts/s` +
+        (alone ? `; the shop alone: ${alone.placed.length} orders, ${alone.finishedPerSecond.toFixed(1)} carts/s` : ''),
+    )
+    for (const [message, count] of refusalsOf(result)) tell(`race ${round}`, `${count} × ${message}`)
+    expect(first).toBeLessThanOrEqual(UNITS)
+    expect(orders).toHaveLength(UNITS)
+    await world.sees(sku, { sellable: 0, reserved: UNITS, shortage: 0 })
+    await world.shows(sku, 0)
+  })
+
+  test('everything that is known follows from the ledger, and nobody was alarmed', async () => {
+    expect((await world.verify()).problems).toEqual([])
+    expect(await world.incidents()).toEqual([])
+  })
+
+  const isOrder = ({ outcome }: { readonly outcome: object }): boolean =>
+    'refused' in outcome && outcome.refused === false
+
+  /** The refused fill their carts again and order, until all units are sold or the time is over; then each of them once more. */
+  async function tryAgain(sku: string, refused: readonly Cart[]) {
+    const beganMs = performance.now()
+    const waiting = new Set(refused)
+    let tries = 0
+    const passOnce = async (): Promise<void> => {
+      await inParallel([...waiting], CONCURRENCY, async (cart) => {
+        tries++
+        if ((await world.shop.readCart(cart)).lines.length === 0) await world.shop.addToCart(cart, sku, 1)
+        if (!(await world.shop.order(cart)).refused) waiting.delete(cart)
+      })
+    }
+    while (CARTS - waiting.size < UNITS && performance.now() - beganMs < RETRY_FOR_MS) await passOnce()
+    const tookMs = performance.now() - beganMs
+    await passOnce()
+    return { tries, tookMs }
+  }
+})
