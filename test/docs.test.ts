@@ -65,6 +65,22 @@ describe('links', () => {
   })
 })
 
+describe('pictures', () => {
+  test('no diagram holds a semicolon: Mermaid takes what follows for a state', () => {
+    const diagrams = pages.flatMap((page) => blocksOf(textOf(page)).filter(({ info }) => info === 'mermaid'))
+    expect(diagrams.length).toBeGreaterThan(0)
+    expect(diagrams.filter(({ text }) => text.includes(';'))).toEqual([])
+  })
+
+  test('the demo tells what the README shows of it', () => {
+    const told = ['sim/story.ts', 'sim/demo.ts', 'src/messages.ts'].map(textOf).join('\n')
+    const shown = [...textOf('README.md').matchAll(/^\d\d:\d\d:\d\d {2}[\w-]+ +(?:\d+ +)*([^\d\n].*)$/gm)]
+    const beginnings = shown.map(([, what = '']) => what.split(/ LAMP-OAK|\d|:/)[0]?.trim() ?? '')
+    expect(beginnings.length).toBeGreaterThan(5)
+    expect(beginnings.filter((beginning) => !told.includes(beginning))).toEqual([])
+  })
+})
+
 describe('the page of errors', () => {
   const page = textOf('docs/errors.md')
 
