@@ -216,15 +216,7 @@ describe('nothing is dead', () => {
 
   test('every dependency is imported by somebody', () => {
     const imported = new Set(code.flatMap((path) => importsOf(path).map(({ target }) => target)))
-    const unused = Object.keys(dependencies).filter((name) => !imported.has(name))
-    expect(unused.filter((name) => NOT_IMPORTED[name] === undefined)).toEqual([])
-    expect(Object.keys(NOT_IMPORTED).filter((name) => !unused.includes(name))).toEqual([])
+    expect(Object.keys(dependencies).filter((name) => !imported.has(name))).toEqual([])
     expect(Object.keys(devDependencies).filter((name) => dependencies[name] !== undefined)).toEqual([])
   })
 })
-
-/** Dependencies that no file imports, each with its reason. */
-const NOT_IMPORTED: Readonly<Record<string, string>> = {
-  '@fastify/type-provider-typebox': 'no route asks for it yet: routes name their types by hand (ARCHITECTURE.md)',
-  fflate: 'no file asks for it yet: the app is written as a folder, not as a zip (ARCHITECTURE.md)',
-}
