@@ -1,0 +1,126 @@
+/** One decision as one transaction on the store: load, decide, and all of it, or nothing: the twin of `postgres/lane-batch.ts`. */
+import type { Origin } from '../../app/lane.ts'
+import type { Configuration } from '../../core/configuration.ts'
+import { type Answer, type Command, decide, draftsOf } from '../../core/decide.ts'
+import type { Demand } from '../../core/demand.ts'
+import type { Draft, Incident } from '../../core/draft.ts'
+import { MAX_UNITS, type Sku } from '../../core/ids.ts'
+import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
+import { inboundKey, type SkuState } from '../../core/stock.ts'
+import { isApplied, tick } from './inbox.ts'
+import { loadForCommand } from './load.ts'
+import { keepDemand, type MemoryStore, markDirty, tableOf } from './store.ts'
+
+/** What a decision left behind. */
+export type Decided = {
+  readonly answer: Answer
+  readonly changed: readonly Sku[]
+  readonly entries: readonly LedgerEntry[]
+  readonly incidents: readonly Incident[]
+}
+
+/** Decides one command and commits it. What it throws has left no trace. */
+export function decideOn(store: MemoryStore, rules: Configuration, command: Command, origin: Origin): Decided {
+  const { receipt } = origin
+  if (receipt && isApplied(store, receipt)) {
+    return { answer: { verdict: 'repeated' }, changed: [], entries: [], incidents: [] }
+  }
+  const now = store.now()
+  const drafts = draftsOf(loadForCommand(store, command), rules, now)
+  const answer: Answer = decide(drafts, command)
+  const touched = [...drafts.values()].filter(({ changes }) => changes.length > 0)
+  const entries = touched.map(({ state, changes }): LedgerEntry => {
+    state.version += 1
+    return {
+      stream: streamOfSku(state.sku),
+      version: state.version,
+      at: new Date(now).toISOString(),
+      kind: command.kind,
+      actor: origin.actor,
+      cause: origin.cause,
+      configuration: rules.version,
+      body: { changes },
+    }
+  })
+  for (const draft of touched) refuseWhatTheDatabaseWould(draft)
+
+  // ── committed from here on: nothing below throws ──
+  if (receipt && 'verdict' in answer) tick(store, receipt, answer.verdict, command)
+  for (const draft of touched) keep(store, draft)
+  store.ledger.push(...entries)
+  const shops = [...rules.shops.values()].filter(({ kind }) => kind === 'shopware')
+  for (const { state } of touched) for (const { shop } of shops) markDirty(store, shop, tableOf(store, state.sku).id)
+  if (command.kind === 'hold' && 'granted' in answer && answer.granted) {
+    const { shop, via, until, reservation } = command
+    const before = store.reservations.get(reservation)
+    store.reservations.set(reservation, { ...(before ?? { shop, via, calledAt: now }), until })
+  }
+  const incidents = [...drafts.values()].flatMap((draft) =>
+    draft.incidents.map((incident) => ({ ...incident, sku: draft.state.sku })),
+  )
+  keepIncidents(store, incidents)
+  return { answer, changed: touched.map(({ state }) => state.sku), entries, incidents }
+}
+
+function keep(store: MemoryStore, { state, changes }: Draft): void {
+  const table = tableOf(store, state.sku)
+  table.version = state.version
+  table.nextDemand = state.nextDemand
+  const changed = new Set<number>()
+  for (const change of changes) {
+    if (change.set === 'demand') changed.add(change.demand.no)
+    if (change.set === 'inbound') table.inbound.set(inboundKey(change.line), change.line)
+  }
+  for (const no of changed) {
+    const demand = state.demands.get(no)
+    if (demand) keepDemand(store, table, demand)
+  }
+  for (const [warehouse, shelf] of state.shelves) table.shelves.set(warehouse, shelf)
+  // A counter of a warehouse without a figure has no row to stand in.
+  for (const [warehouse, count] of state.shelfCounts)
+    if (table.shelves.has(warehouse)) table.shelfCounts.set(warehouse, { ...count })
+  for (const [shop, count] of state.shopCounts) table.shopCounts.set(shop, { ...count })
+}
+
+/** The last word about a key counts: raised and settled within one decision is settled. */
+function keepIncidents(store: MemoryStore, incidents: readonly (Incident & { readonly sku: Sku })[]): void {
+  const last = new Map(incidents.map((incident) => [`${incident.code}/${incident.key}`, incident]))
+  for (const [name, { opens, ...incident }] of last) {
+    const open = store.incidents.get(name)
+    if (opens) {
+      store.incidents.set(name, {
+        ...(open ?? incident),
+        ...incident,
+        openedAt: open?.openedAt ?? store.now(),
+        seen: (open?.seen ?? 0) + 1,
+      })
+    } else if (store.incidents.delete(name)) store.closedIncidents += 1
+  }
+}
+
+/** The `check` constraints of the tables, repeated: a decision that breaks one fails alone. */
+function refuseWhatTheDatabaseWould({ state, changes }: Draft): void {
+  for (const change of changes) if (change.set === 'demand') refuseDemand(state, change.demand)
+  for (const { warehouse, chargedUnits, figure } of state.shelves.values()) {
+    const { pegged, contained } = state.shelfCounts.get(warehouse) ?? { pegged: 0, contained: 0 }
+    require(pegged >= 0 && pegged <= MAX_UNITS, 'figure_pegged', state.sku)
+    require(contained >= 0 && contained <= MAX_UNITS, 'figure_contained', state.sku)
+    require(chargedUnits >= 0 && chargedUnits <= contained, 'figure_charged', state.sku)
+    require(Math.abs(figure.units) <= MAX_UNITS, 'figure_units', state.sku)
+  }
+  for (const { open, shortage, untracked } of state.shopCounts.values()) {
+    require(open >= 0 && open <= MAX_UNITS, 'sku_shop_open', state.sku)
+    require(shortage >= 0 && shortage <= MAX_UNITS, 'sku_shop_shortage', state.sku)
+    require(untracked >= 0 && untracked <= MAX_UNITS, 'sku_shop_untracked', state.sku)
+  }
+}
+
+function refuseDemand({ sku }: SkuState, { units, phase, supply, contained, orderLine }: Demand): void {
+  require(units > 0 && units <= MAX_UNITS, 'demand_units', sku)
+  require(phase === 'held' || orderLine !== undefined, 'demand_placed_has_order', sku)
+  require(!contained || supply.kind === 'on-hand', 'demand_contained_on_hand', sku)
+}
+
+function require(holds: boolean, constraint: string, sku: Sku): void {
+  if (!holds) throw new Error(`new row violates check constraint "${constraint}" (${sku})`)
+}

@@ -1,0 +1,120 @@
+/** Which numbers of which shop have to be looked at, in memory: the twin of `postgres/publication-store.ts`. */
+import type { PublicationBook } from '../../app/shop-ports.ts'
+import { after, type Instant, type ShopId } from '../../core/ids.ts'
+import { demandAt, type MemoryStore, markDirty, marksOf, type PublicationRow } from './store.ts'
+
+const CLAIM_MS = 30_000
+/** A mark that fails waits twice as long each time, up to this. */
+const MAX_BACK_OFF_MS = 60_000
+
+/** The publisher's memory. */
+export function publicationBookOn(store: MemoryStore): PublicationBook {
+  const seenIn = (shop: ShopId): Map<number, PublicationRow> => {
+    const found = store.publications.get(shop)
+    if (found) return found
+    const made = new Map<number, PublicationRow>()
+    store.publications.set(shop, made)
+    return made
+  }
+
+  return {
+    async claim(shop, limit) {
+      const now = store.now()
+      return [...marksOf(store, shop)]
+        .filter(([, mark]) => mark.dueAt <= now && (mark.claimedUntil === undefined || mark.claimedUntil < now))
+        .sort(([, a], [, b]) => a.dueAt - b.dueAt)
+        .slice(0, limit)
+        .flatMap(([skuId, mark]) => {
+          mark.claimedUntil = after(now, CLAIM_MS)
+          const table = store.skusById[skuId - 1]
+          return table ? [{ sku: table.sku, skuId, renewed: mark.renewed, attempts: mark.attempts }] : []
+        })
+    },
+
+    async settle(shop, outcomes) {
+      const marks = marksOf(store, shop)
+      const now = store.now()
+      for (const { mark, lookAgainAt, failed } of outcomes) {
+        const row = marks.get(mark.skuId)
+        if (!row) continue
+        const isRenewed = row.renewed !== mark.renewed
+        if (!isRenewed && lookAgainAt === undefined && !failed) {
+          marks.delete(mark.skuId)
+          continue
+        }
+        row.claimedUntil = undefined
+        row.dueAt = failed
+          ? after(now, Math.min(MAX_BACK_OFF_MS, 1_000 * 2 ** Math.min(row.attempts, 10)))
+          : isRenewed || lookAgainAt === undefined
+            ? now
+            : lookAgainAt
+        row.attempts = failed ? row.attempts + 1 : 0
+      }
+    },
+
+    async own(shop, skuIds, decrementWithinMs) {
+      const found = new Map<number, { readonly units: number; readonly recentOrderAt: Instant | undefined }>()
+      for (const skuId of skuIds) {
+        const table = store.skusById[skuId - 1]
+        if (!table) continue
+        let units = 0
+        let recent: Instant | undefined
+        for (const no of table.live) {
+          const { shop: owner, phase, placedAt, units: part, reservation } = demandAt({ table, no })
+          if (owner !== shop) continue
+          const via = reservation === undefined ? undefined : store.reservations.get(reservation)?.via
+          const isRecent = placedAt !== undefined && placedAt > store.now() - decrementWithinMs
+          if (!(phase === 'held' && via === 'gateway') && !isRecent) continue
+          units += part
+          if (placedAt !== undefined && (recent === undefined || placedAt > recent)) recent = placedAt
+        }
+        if (units > 0) found.set(skuId, { units, recentOrderAt: recent })
+      }
+      return found
+    },
+
+    async remember(shop, rows) {
+      const seen = seenIn(shop)
+      for (const { skuId, productId, shownUnits } of rows) {
+        seen.set(skuId, { productId, shownUnits, seenAt: store.now() })
+      }
+    },
+
+    async markProducts(shop, productIds) {
+      const wanted = new Set(productIds)
+      for (const [skuId, { productId }] of seenIn(shop))
+        if (productId !== null && wanted.has(productId)) markDirty(store, shop, skuId, 'at once')
+    },
+
+    async markSkus(shop, skus) {
+      for (const sku of skus) {
+        const table = store.skus.get(sku)
+        if (table) markDirty(store, shop, table.id)
+      }
+    },
+
+    async markAll(shops) {
+      for (const shop of shops)
+        for (const { id, shelves } of store.skusById) if (shelves.size > 0) markDirty(store, shop, id, 'at once')
+    },
+
+    async markStale(shop, olderThanSeconds, limit) {
+      const before = store.now() - olderThanSeconds * 1_000
+      const marks = marksOf(store, shop)
+      const stale = [...seenIn(shop)]
+        .filter(([, { seenAt }]) => seenAt < before)
+        .sort(([, a], [, b]) => a.seenAt - b.seenAt)
+        .slice(0, limit)
+      for (const [skuId] of stale) if (!marks.has(skuId)) markDirty(store, shop, skuId)
+    },
+
+    async lastShown(shop) {
+      return new Map(
+        [...seenIn(shop)].flatMap(([skuId, { shownUnits }]) => {
+          const table = store.skusById[skuId - 1]
+          return table && shownUnits !== null ? [[table.sku, shownUnits] as const] : []
+        }),
+      )
+    },
+  }
+}
