@@ -97,7 +97,7 @@ async function publish(
       version: state?.version ?? 0,
       lookAgainAt: lookAgainAt(ports.rules(), shop, {
         now,
-        wrote: write !== undefined,
+        wroteAt: write === undefined ? mark.writtenAt : now,
         waits: rises || waitsForOthers,
         recentOrderAt: mine?.recentOrderAt,
       }),
@@ -126,13 +126,16 @@ async function publish(
 function lookAgainAt(
   rules: Configuration,
   shop: ShopId,
-  about: { now: Instant; wrote: boolean; waits: boolean; recentOrderAt: Instant | undefined },
+  about: { now: Instant; wroteAt: Instant | undefined; waits: boolean; recentOrderAt: Instant | undefined },
 ): Instant | undefined {
   const inFlightMs = rules.shops.get(shop)?.orderInFlightMs ?? 0
+  const { now, wroteAt } = about
+  const recheckAt = wroteAt === undefined ? undefined : after(wroteAt, inFlightMs + RECHECK_MARGIN_MS)
   const times = [
     ...(about.recentOrderAt === undefined ? [] : [after(about.recentOrderAt, DECREMENT_WITHIN_MS + 100)]),
-    ...(about.waits ? [after(about.now, 1_000)] : []),
-    ...(about.wrote ? [after(about.now, inFlightMs + RECHECK_MARGIN_MS)] : []),
+    ...(about.waits ? [after(now, 1_000)] : []),
+    // From the write itself, not from the pass that made it: its echo makes another pass at once, and must not end the waiting.
+    ...(recheckAt !== undefined && recheckAt > now ? [recheckAt] : []),
   ]
   return times.sort((a, b) => a - b)[0]
 }

@@ -68,6 +68,8 @@ export type DirtyMark = {
   readonly skuId: number
   readonly renewed: number
   readonly attempts: number
+  /** When we last wrote this number, if ever: each write is looked at once more. */
+  readonly writtenAt?: Instant
 }
 
 /** What became of a claimed mark: nothing more to do, look again at a moment, or tried in vain. */

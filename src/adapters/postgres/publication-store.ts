@@ -15,7 +15,13 @@ export function publicationBookOn(database: Database): PublicationBook {
   return {
     /** Claims marks that are due, the longest due first. Index: dirty_due_idx. Skips what another process holds. */
     async claim(shop, limit) {
-      const { rows } = await pool.query<{ sku: string; sku_id: number; renewed: number; attempts: number }>(
+      const { rows } = await pool.query<{
+        sku: string
+        sku_id: number
+        renewed: number
+        attempts: number
+        written_at: Instant | null
+      }>(
         `with due as (
            select sku_id
            from dirty
@@ -29,8 +35,9 @@ export function publicationBookOn(database: Database): PublicationBook {
          update dirty set claimed_until = clock_timestamp() + make_interval(secs => $3)
          from due
          join sku on sku.id = due.sku_id
+         left join publication on publication.shop = $1 and publication.sku_id = due.sku_id
          where dirty.shop = $1 and dirty.sku_id = due.sku_id
-         returning sku.sku, dirty.sku_id, dirty.renewed, dirty.attempts`,
+         returning sku.sku, dirty.sku_id, dirty.renewed, dirty.attempts, publication.written_at`,
         [shop, limit, CLAIM_SECONDS],
       )
       return rows.map((row) => ({
@@ -38,6 +45,7 @@ export function publicationBookOn(database: Database): PublicationBook {
         skuId: row.sku_id,
         renewed: row.renewed,
         attempts: row.attempts,
+        ...(row.written_at === null ? {} : { writtenAt: row.written_at }),
       }))
     },
 

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import type { Configuration } from '../core/configuration.ts'
+import { after, type Instant, instantOf, shopOf, skuOf } from '../core/ids.ts'
+import { publishDue } from './publish.ts'
+import type { MarkOutcome } from './shop-ports.ts'
+
+const NOW = instantOf(1_000_000)
+const IN_FLIGHT_MS = 60_000
+const nord = shopOf('nord')
+
+const rules: Configuration = {
+  version: 1,
+  sources: new Map(),
+  warehouses: new Map(),
+  shops: new Map([
+    [
+      nord,
+      {
+        shop: nord,
+        kind: 'shopware',
+        warehouses: [],
+        zone: 'Europe/Berlin',
+        safetyUnits: 0,
+        safetyBySku: new Map(),
+        quotaBySku: new Map(),
+        orderInFlightMs: IN_FLIGHT_MS,
+        doubleSubmitWindowMs: 5_000,
+        whenUndecided: 'block',
+        undecidedBelowUnits: 20,
+        whenSilent: 'shared',
+      },
+    ],
+  ]),
+}
+
+/** One pass over a number that needs no correction and was written at `writtenAt`; gives when it is looked at again. */
+async function lookedAtAgain(writtenAt: Instant | undefined): Promise<Instant | undefined> {
+  const outcomes: MarkOutcome[] = []
+  const mark = {
+    sku: skuOf('LAMP'),
+    skuId: 1,
+    renewed: 2,
+    attempts: 0,
+    ...(writtenAt === undefined ? {} : { writtenAt }),
+  }
+  await publishDue(
+    {
+      shop: { shown: async () => [], write: async () => [] },
+      publications: {
+        claim: async () => [mark],
+        settle: async (_, settled) => void outcomes.push(...settled),
+        own: async () => new Map(),
+        remember: async () => undefined,
+      },
+      states: async () => [],
+      rules: () => rules,
+      now: async () => NOW,
+      onShown: () => undefined,
+    },
+    nord,
+    'none',
+  )
+  return outcomes[0]?.lookAgainAt
+}
+
+test('the echo of a write, which makes another pass at once, does not end the waiting for its second look', async () => {
+  expect(await lookedAtAgain(after(NOW, -300))).toBe(after(NOW, -300 + IN_FLIGHT_MS + 2_000))
+})
+
+test('a write is looked at once more and then left alone, and a number never written is not waited for', async () => {
+  expect(await lookedAtAgain(after(NOW, -IN_FLIGHT_MS - 2_000))).toBeUndefined()
+  expect(await lookedAtAgain(undefined)).toBeUndefined()
+})
