@@ -11,7 +11,7 @@ import { readJson } from '../src/adapters/wms/json.ts'
 import { type SourceConfig, sourceConfigOf } from '../src/adapters/wms/source-config.ts'
 import { configurationSchema, readConfigurationYaml } from '../src/app/configuration-file.ts'
 import type { ReadMessage } from '../src/app/receive.ts'
-import type { Command } from '../src/cli/command.ts'
+import { type Command, EXIT } from '../src/cli/command.ts'
 import { instantOf } from '../src/core/ids.ts'
 import { catalogue } from '../src/errors.ts'
 import { homePage } from '../src/http/home-page.ts'
@@ -102,6 +102,29 @@ describe('the page of errors', () => {
     expect(names(sectionOf(page, 'Refused starts')).toSorted()).toEqual(
       sorted(told).filter((code) => !answers.includes(code) && !code.startsWith('HOLDFAST_')),
     )
+  })
+})
+
+describe('exit codes', () => {
+  test('the page of errors tells each of them', () => {
+    const rows = rowsOf(sectionOf(textOf('docs/errors.md'), 'Exit codes of the command line'))
+    expect(rows.map(([code]) => Number(code))).toEqual(Object.values(EXIT))
+  })
+})
+
+describe('the image', () => {
+  test('what it copies exists, and what it sets is told', () => {
+    const dockerfile = textOf('Dockerfile')
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) => paths.split(' '))
+    expect(copied).toContain('src')
+    expect(copied.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+    expect(copied.filter((path) => !textOf('.dockerignore').includes(`!${path}\n`))).toEqual([])
+    const ours = [
+      ...dockerfile.matchAll(/\b(HOLDFAST_\w+|HOST|PORT)=/g),
+      ...textOf('compose.yaml').matchAll(/^ {6}(HOLDFAST_\w+|DATABASE_URL|LOG_LEVEL):/gm),
+    ]
+    const page = textOf('docs/configuration.md')
+    expect(sorted(ours.flatMap(([, name]) => name ?? [])).filter((name) => !page.includes(`\`${name}\``))).toEqual([])
   })
 })
 
