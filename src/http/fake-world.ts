@@ -1,0 +1,45 @@
+/** What the routes stand on, in memory: for tests of the server itself, which must not wait for a database. */
+import type { HttpWorld } from './world.ts'
+
+const never = (name: string) => (): never => {
+  throw new Error(`${name} was not expected to be called`)
+}
+
+/** A world in which nothing is expected but what is given. The token `token-of-the-test` may everything. */
+export const fakeWorld = (given: Partial<HttpWorld> = {}): HttpWorld => ({
+  lane: { submit: never('lane') },
+  rules: never('rules'),
+  now: never('now'),
+  states: never('states'),
+  reservation: never('reservation'),
+  placed: never('placed'),
+  onRecorded: never('onRecorded'),
+  mayReceive: (_, headers) => headers['webhook-signature'] !== undefined,
+  receive: async () => ({ receipt: { accepted: 1, repeated: 0, deadLetters: [], notes: [] } }),
+  replay: never('replay'),
+  ledger: never('ledger'),
+  incidents: never('incidents'),
+  deadLetters: never('deadLetters'),
+  configuration: never('configuration'),
+  configure: never('configure'),
+  shops: never('shops'),
+  retire: never('retire'),
+  holderOf: async (token) => (token === 'token-of-the-test' ? { name: 'test', scope: 'admin' } : undefined),
+  createToken: never('createToken'),
+  keptAnswer: async () => undefined,
+  keepAnswer: async () => undefined,
+  verify: never('verify'),
+  shopware: {
+    registration: never('registration'),
+    confirmation: never('confirmation'),
+    gateway: async (raw) => ({ httpCode: 200, headers: {}, body: String(raw.length) }),
+    webhook: never('webhook'),
+  },
+  appBundle: { appSecret: 'secret', version: '1.0.0' },
+  isReady: async () => true,
+  metrics: async () => '',
+  onBug: (cause) => {
+    throw cause
+  },
+  ...given,
+})
