@@ -21,19 +21,20 @@ const IS_OURS = `relnamespace = 'holdfast'::regnamespace and relname !~ '_[0-9]{
 // Contype n, "not null", is a constraint of its own from PostgreSQL 18 on; the columns say it already.
 const TABLES = `
 select concat_ws(E'\\n',
-  'create table ' || relname || case when relispartition then ' partition of ledger_entry default' else '' end || ' (',
-  (select string_agg(line, E',\\n') from (
-    select concat_ws(' ', '  ' || attname, format_type(atttypid, atttypmod),
-      case when attidentity = 'a' then 'generated always as identity' end,
-      'default ' || pg_get_expr(adbin, adrelid),
-      case when attnotnull then 'not null' end) as line
-    from pg_attribute
-    left join pg_attrdef on adrelid = attrelid and adnum = attnum
-    where attrelid = pg_class.oid and attnum > 0 and not attisdropped
-    order by attnum
-  ) as columns),
-  ')' || coalesce(' partition by ' || pg_get_partkeydef(pg_class.oid), '') ||
-    coalesce(' with (' || array_to_string(reloptions, ', ') || ')', '') || ';',
+  case when relispartition then 'create table ' || relname || ' partition of ledger_entry default;' else
+    'create table ' || relname || E' (\\n' ||
+    (select string_agg(line, E',\\n') from (
+      select concat_ws(' ', '  ' || attname, format_type(atttypid, atttypmod),
+        case when attidentity = 'a' then 'generated always as identity' end,
+        'default ' || pg_get_expr(adbin, adrelid),
+        case when attnotnull then 'not null' end) as line
+      from pg_attribute
+      left join pg_attrdef on adrelid = attrelid and adnum = attnum
+      where attrelid = pg_class.oid and attnum > 0 and not attisdropped
+      order by attnum
+    ) as columns) || E'\\n)' || coalesce(' partition by ' || pg_get_partkeydef(pg_class.oid), '') ||
+    coalesce(' with (' || array_to_string(reloptions, ', ') || ')', '') || ';'
+  end,
   (select string_agg(format('constraint %s %s;', conname, pg_get_constraintdef(pg_constraint.oid)), E'\\n' order by conname)
    from pg_constraint where conrelid = pg_class.oid and contype <> 'n'),
   (select string_agg(pg_get_indexdef(indexrelid) || ';', E'\\n' order by indexrelid::regclass::text)

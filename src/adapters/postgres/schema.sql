@@ -235,19 +235,7 @@ CREATE TRIGGER ledger_entry_append_only BEFORE DELETE OR UPDATE ON ledger_entry 
 CREATE TRIGGER ledger_entry_not_emptied BEFORE TRUNCATE ON ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 comment on table is 'Append-only: one decision about one stream. Streams: sku:…, shop:…, source:…, configuration.';
 
-create table ledger_entry_other partition of ledger_entry default (
-  seq bigint generated always as identity not null,
-  txid xid8 default pg_current_xact_id() not null,
-  at timestamp with time zone not null,
-  stream text not null,
-  version bigint not null,
-  kind text not null,
-  actor text not null,
-  cause text not null,
-  configuration bigint not null,
-  body jsonb not null,
-  hash bytea not null
-);
+create table ledger_entry_other partition of ledger_entry default;
 constraint ledger_entry_hash CHECK ((length(hash) = 32));
 constraint ledger_entry_other_stream_version_at_key UNIQUE (stream, version, at);
 constraint ledger_entry_version CHECK ((version > 0));
