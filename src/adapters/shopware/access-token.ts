@@ -109,7 +109,8 @@ export function tokenSource(options: {
         answer.status === 400 || answer.status === 401
           ? new Failure(
               'SHOP_KEY_REVOKED',
-              `${options.url} refused the credentials of our integration (${answer.status}). Install the app again.`,
+              // So it does too from our confirmation until the app is activated, a second or a day later.
+              `${options.url} refused the credentials of our integration (${answer.status}): the app is not active there, or was installed anew elsewhere. Activate it, or install it again.`,
               { retry: 'never' },
             )
           : failureOf(options.url, answer)
