@@ -1,0 +1,472 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfigurationYaml, writeConfigurationYaml } from '../app/configuration-file.ts'
+import { type Served, serve, until, WORLD } from './served.ts'
+
+let holdfast: Served
+let reader: string
+let operator: string
+beforeAll(async () => {
+  holdfast = await serve()
+  reader = await holdfast.tokenFor('read')
+  operator = await holdfast.tokenFor('operate')
+})
+afterAll(() => holdfast.end())
+
+/** Follows `next` from page to page. */
+async function pages(path: string, list: string): Promise<{ items: Record<string, unknown>[]; pages: number }> {
+  const items: Record<string, unknown>[] = []
+  let after: number | undefined
+  for (let page = 1; page < 100; page += 1) {
+    const { body } = await holdfast.ask('GET', `${path}${after === undefined ? '' : `&after=${after}`}`)
+    items.push(...body[list])
+    if (body.next === undefined) return { items, pages: page }
+    after = body.next
+  }
+  throw new Error('The pages do not end')
+}
+
+describe('stock', () => {
+  test('tells every quantity by its own name, of one shop or of all', async () => {
+    await holdfast.deliver({
+      type: 'stock.level.reported',
+      sku: 'LAMP',
+      net: 10,
+      onHand: 13,
+      blocked: 1,
+      allocated: 2,
+      incoming: 4,
+      sequence: 7,
+    })
+    await holdfast.deliver({
+      type: 'purchase_order.line',
+      purchaseOrder: 'P1',
+      line: '1',
+      sku: 'LAMP',
+      ordered: 100,
+      received: 40,
+      confirmed: true,
+      eta: '2026-12-01',
+    })
+    await holdfast.applied()
+    await holdfast.ask('PUT', '/v1/shops/till/reservations/k', { body: { lines: [{ sku: 'LAMP', units: 3 }] } })
+    const { body, headers } = await holdfast.ask('GET', '/v1/stock/LAMP', { as: reader })
+    expect(headers.get('cache-control')).toBe('no-store')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(body).toEqual({
+      sku: 'LAMP',
+      ledgerVersion: 3,
+      tracked: true,
+      warehouses: [
+        {
+          warehouse: 'main',
+          figureUnits: 10,
+          semantics: 'net',
+          onHandUnits: 13,
+          blockedUnits: 1,
+          allocatedUnits: 2,
+          incomingUnits: 4,
+          peggedUnits: 3,
+          containedUnits: 0,
+          chargedUnits: 0,
+          receivedAt: expect.stringMatching(/Z$/),
+          sequence: 7,
+          waitingRises: 0,
+          disputed: false,
+        },
+      ],
+      inbound: [
+        {
+          purchaseOrder: 'P1',
+          line: '1',
+          warehouse: 'main',
+          orderedUnits: 100,
+          receivedUnits: 40,
+          confirmed: true,
+          cancelled: false,
+          eta: '2026-12-01',
+        },
+      ],
+      shops: [
+        { shop: 'till', availableUnits: 7, sellableUnits: 7, reservedUnits: 3, shortageUnits: 0, safetyUnits: 0 },
+      ],
+    })
+    expect((await holdfast.ask('GET', '/v1/stock/LAMP?shop=till')).body).toEqual(body)
+    expect((await holdfast.ask('GET', '/v1/stock?skus=LAMP,UNKNOWN,LAMP')).body).toEqual([
+      body,
+      {
+        sku: 'UNKNOWN',
+        ledgerVersion: 0,
+        tracked: false,
+        warehouses: [],
+        inbound: [],
+        shops: [expect.objectContaining({ shop: 'till', sellableUnits: 0 })],
+      },
+      body,
+    ])
+  })
+
+  test.each([
+    ['/v1/stock/NEVER', 404, 'SKU_UNKNOWN'],
+    ['/v1/stock/%20', 422, 'SKU_UNUSABLE'],
+    ['/v1/stock/a%00b', 422, 'SKU_UNUSABLE'],
+    ['/v1/stock/LAMP?shop=nowhere', 404, 'SHOP_UNKNOWN'],
+    ['/v1/stock/LAMP?shop=constructor', 404, 'SHOP_UNKNOWN'],
+    ['/v1/stock/LAMP?at=now', 422, 'REQUEST_WRONG'],
+    ['/v1/stock?skus=', 422, 'REQUEST_WRONG'],
+    ['/v1/stock?skus=A,,B', 422, 'SKU_UNUSABLE'],
+    [`/v1/stock?skus=${Array(201).fill('A').join()}`, 422, 'TOO_MANY_SKUS'],
+  ])('%s is %i %s', async (path, status, code) => {
+    const told = await holdfast.ask('GET', path)
+    expect([told.status, told.body.code]).toEqual([status, code])
+  })
+})
+
+describe('the ledger', () => {
+  test('is told page by page, each entry once, with who, why and its hash', async () => {
+    for (let nth = 1; nth <= 7; nth += 1)
+      await holdfast.deliver({ type: 'stock.level.reported', sku: 'PAGED', net: nth, sequence: nth })
+    await holdfast.applied()
+    const all = (await holdfast.ask('GET', '/v1/ledger?sku=PAGED')).body.entries
+    expect(all[0]).toEqual({
+      stream: 'sku:PAGED',
+      version: 1,
+      at: expect.stringMatching(/Z$/),
+      kind: 'word',
+      actor: 'source:wms',
+      cause: expect.stringMatching(/^message:/),
+      configuration: 1,
+      body: { changes: expect.any(Array) },
+      hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    })
+    const paged = await pages('/v1/ledger?sku=PAGED&limit=2', 'entries')
+    expect(paged.items).toEqual(all)
+    const whole = await pages('/v1/ledger?limit=3', 'entries')
+    const once = new Set(whole.items.map(({ stream, version }) => `${stream} ${version}`))
+    expect(once.size).toBe(whole.items.length)
+    expect(whole.items.filter(({ stream }) => stream === 'sku:PAGED')).toEqual(all)
+    expect((await holdfast.ask('GET', '/v1/ledger?sku=PAGED&after=999')).body).toEqual({ entries: [] })
+  })
+})
+
+describe('incidents and dead letters', () => {
+  test('incidents are told newest first, page by page; closed ones when asked', async () => {
+    for (let nth = 1; nth <= 5; nth += 1) {
+      await holdfast.deliver({ type: 'stock.level.reported', sku: `SHORT-${nth}`, net: 0, sequence: 1 })
+      await holdfast.applied()
+      await holdfast.ask('POST', '/v1/shops/till/orders', {
+        body: { order: `S${nth}`, lines: [{ lineId: 'L', sku: `SHORT-${nth}`, units: 2 }] },
+      })
+    }
+    const { items } = await pages('/v1/incidents?limit=2', 'incidents')
+    expect(items.map(({ sku }) => sku)).toEqual(['SHORT-5', 'SHORT-4', 'SHORT-3', 'SHORT-2', 'SHORT-1'])
+    expect(items[0]).toEqual({
+      id: expect.any(Number),
+      code: 'SHORTAGE',
+      openedAt: expect.stringMatching(/Z$/),
+      seen: 1,
+      shop: 'till',
+      sku: 'SHORT-5',
+      orderNumber: 'S5',
+      units: 2,
+      cause: expect.any(String),
+    })
+    await holdfast.ask('POST', '/v1/shops/till/orders', {
+      body: { order: 'S5', state: 'cancelled', lines: [{ lineId: 'L', sku: 'SHORT-5', units: 2 }] },
+    })
+    expect((await pages('/v1/incidents?limit=2', 'incidents')).items).toHaveLength(4)
+    expect((await pages('/v1/incidents?limit=2&closed=true', 'incidents')).items[0]).toMatchObject({
+      sku: 'SHORT-5',
+      closedAt: expect.any(String),
+    })
+  })
+
+  test('a dead letter is kept whole with field, value and reason, page by page', async () => {
+    const raw = '{"sku":"DEAD","available_stock":-1,"note":"as it was"}'
+    await holdfast.deliver(raw, { id: 'dead-1' })
+    for (let nth = 2; nth <= 5; nth += 1)
+      await holdfast.deliver(`{"sku":"DEAD","available_stock":-${nth}}`, { id: `dead-${nth}` })
+    const { items } = await pages('/v1/dead-letters?limit=2', 'deadLetters')
+    expect(items.map(({ messageId }) => messageId)).toEqual(['dead-1', 'dead-2', 'dead-3', 'dead-4', 'dead-5'])
+    expect(items[0]).toEqual({
+      id: expect.any(Number),
+      source: 'wms',
+      messageId: 'dead-1',
+      receivedAt: expect.stringMatching(/Z$/),
+      raw,
+      reason: 'must lie between 0 and 2147483647',
+      field: 'available_stock',
+      value: '-1',
+    })
+  })
+
+  test('row 125: a replay of what is still wrong stays open and says so; of nothing it is 404; twice at once it is one', async () => {
+    const [letter] = (await holdfast.ask('GET', '/v1/dead-letters?limit=1')).body.deadLetters
+    const told = await holdfast.ask('POST', `/v1/dead-letters/${letter.id}/replay`, { as: operator })
+    expect([told.status, told.body]).toEqual([
+      202,
+      {
+        accepted: 0,
+        repeated: 0,
+        deadLetters: [{ index: 0, id: letter.id, field: 'available_stock', reason: letter.reason }],
+        notes: [],
+      },
+    ])
+    expect((await holdfast.ask('POST', '/v1/dead-letters/999999/replay')).body.code).toBe('DEAD_LETTER_UNKNOWN')
+    for (const id of ['0', '-1', 'x', '1e2', '9007199254740993']) {
+      expect((await holdfast.ask('POST', `/v1/dead-letters/${id}/replay`)).status).toBe(422)
+    }
+  })
+})
+
+describe('who may do what', () => {
+  const DOORS = [
+    ['GET', '/v1/stock/LAMP', 'read'],
+    ['GET', '/v1/stock?skus=LAMP', 'read'],
+    ['GET', '/v1/ledger', 'read'],
+    ['GET', '/v1/incidents', 'read'],
+    ['GET', '/v1/dead-letters', 'read'],
+    ['GET', '/v1/shops', 'read'],
+    ['GET', '/v1/configuration', 'read'],
+    ['GET', '/v1/shops/till/reservations/k', 'read'],
+    ['PUT', '/v1/shops/till/reservations/k', 'operate'],
+    ['DELETE', '/v1/shops/till/reservations/none', 'operate'],
+    ['POST', '/v1/shops/till/reservations/k/place', 'operate'],
+    ['POST', '/v1/shops/till/orders', 'operate'],
+    ['POST', '/v1/dead-letters/999/replay', 'operate'],
+    ['POST', '/v1/verify', 'operate'],
+    ['PUT', '/v1/configuration', 'admin'],
+    ['POST', '/v1/tokens', 'admin'],
+    ['POST', '/v1/shops/nowhere/retire', 'admin'],
+    ['GET', '/v1/shopware-app', 'admin'],
+  ] as const
+
+  test.each(DOORS)('%s %s needs %s', async (method, path, scope) => {
+    const without = await holdfast.ask(method, path, { as: null })
+    expect([without.status, without.body.code, without.headers.get('www-authenticate')]).toEqual([
+      401,
+      'TOKEN_MISSING',
+      'Bearer',
+    ])
+    const ranks = { read: 0, operate: 1, admin: 2 }
+    for (const [token, has] of [
+      [reader, 'read'],
+      [operator, 'operate'],
+    ] as const) {
+      const { status, body } = await holdfast.ask(method, path, { as: token })
+      if (ranks[has] < ranks[scope]) expect([status, body.code]).toEqual([403, 'SCOPE_TOO_NARROW'])
+      else expect([401, 403, 500]).not.toContain(status)
+    }
+  })
+
+  test('the table names every door that a token opens', async () => {
+    const { paths } = (await holdfast.ask('GET', '/openapi.json')).body
+    const ofTokens = Object.entries(paths as Record<string, Record<string, { security?: unknown }>>).flatMap(
+      ([path, methods]) =>
+        Object.entries(methods).flatMap(([method, { security }]) =>
+          security === undefined ? [`${method.toUpperCase()} ${path}`] : [],
+        ),
+    )
+    const named = DOORS.map(([method, path]) => `${method} ${path.split('?')[0]}`)
+    expect(ofTokens.sort()).toEqual(
+      named
+        .map((door) =>
+          door
+            .replace('/LAMP', '/{sku}')
+            .replace('/till', '/{shop}')
+            .replace('/nowhere', '/{shop}')
+            .replace(/reservations\/(k|none)/, 'reservations/{key}')
+            .replace('/999', '/{id}'),
+        )
+        .sort(),
+    )
+  })
+
+  test.each([
+    '',
+    'Bearer',
+    'Bearer x',
+    'bearer TOKEN',
+    'Bearer TOKEN ',
+    'Basic TOKEN',
+    'Bearer TOKEN,TOKEN',
+    `Bearer ${'x'.repeat(10_000)}`,
+    'Bearer eyJhbGciOiJub25lIn0.e30.',
+  ])('rows 42 and 43: %s is no token', async (wrong) => {
+    const head = `GET /v1/ledger HTTP/1.1\r\nHost: x\r\nAuthorization: ${wrong.replaceAll('TOKEN', reader)}\r\nConnection: close\r\n\r\n`
+    const told = await holdfast.raw(head)
+    // Blanks around a header's value are not part of it.
+    expect(told).toMatch(wrong === 'Bearer TOKEN ' ? /^HTTP\/1\.1 200/ : /^HTTP\/1\.1 401/)
+  })
+
+  test('row 42: a token in the address is none', async () =>
+    expect((await holdfast.ask('GET', `/v1/ledger?token=${reader}`, { as: null })).status).toBe(401))
+
+  test('tokens are kept as hashes alone', async () => {
+    const { rows } = await holdfast.database.pool.query('select t::text as row from token t')
+    expect(JSON.stringify(rows)).not.toContain(reader.slice(-20))
+  })
+
+  test.each([
+    [{ name: 'x', scope: 'root' }, 'scope'],
+    [{ name: '../x', scope: 'read' }, 'name'],
+    [{ name: 'x' }, 'scope'],
+    [{ name: 'x', scope: 'read', admin: true }, 'admin'],
+  ])('row 127: the token %j is refused by name of the field', async (body, field) => {
+    const told = await holdfast.ask('POST', '/v1/tokens', { body })
+    expect([told.status, told.body.problems[0].field]).toEqual([422, field])
+  })
+})
+
+describe('the description', () => {
+  test('is OpenAPI 3.1 with every door, every refusal described, and every proof named', async () => {
+    const { body, status } = await holdfast.ask('GET', '/openapi.json', { as: null })
+    expect(status).toBe(200)
+    expect(body.openapi).toBe('3.1.0')
+    const schemes = Object.keys(body.components.securitySchemes)
+    const ids: string[] = []
+    for (const [path, methods] of Object.entries(
+      body.paths as Record<string, Record<string, Record<string, unknown>>>,
+    )) {
+      for (const operation of Object.values(methods)) {
+        const {
+          operationId,
+          summary,
+          responses,
+          parameters = [],
+          security = [{ token: [] }],
+        } = operation as {
+          operationId: string
+          summary: string
+          responses: Record<string, { description: string; content?: Record<string, unknown> }>
+          parameters?: { name: string; in: string; required: boolean }[]
+          security?: Record<string, unknown>[]
+        }
+        ids.push(operationId)
+        expect(summary).toMatch(/\w/)
+        expect(responses).toHaveProperty('default')
+        for (const [code, response] of Object.entries(responses)) {
+          expect(response.description).toMatch(/\w/)
+          if (Number(code) >= 400 && Number(code) !== 503)
+            expect(response.content).toHaveProperty(['application/problem+json'])
+        }
+        for (const scheme of security.flatMap(Object.keys)) expect(schemes).toContain(scheme)
+        const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+        expect(
+          parameters
+            .filter((each) => each.in === 'path')
+            .map(({ name }) => name)
+            .sort(),
+        ).toEqual(inPath.sort())
+      }
+    }
+    expect(new Set(ids).size).toBe(ids.length)
+    const refs = [...JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref)
+    expect(new Set(refs)).toEqual(new Set(['#/components/schemas/Problem']))
+    expect(JSON.stringify(body)).not.toContain('x-problems')
+    expect(Object.keys(body.paths)).toEqual(
+      expect.arrayContaining([
+        '/v1/sources/{source}/messages',
+        '/healthz',
+        '/readyz',
+        '/metrics',
+        '/openapi.json',
+        '/shopware/checkout-gateway',
+        '/v1/shops/{shop}/reservations/{key}',
+      ]),
+    )
+  })
+})
+
+describe('health', () => {
+  test('lives, is ready, and tells its figures to everybody', async () => {
+    expect((await holdfast.ask('GET', '/healthz', { as: null })).body).toEqual({ live: true })
+    expect((await holdfast.ask('GET', '/readyz', { as: null })).body).toEqual({ ready: true })
+    await holdfast.ask('POST', '/v1/sources/wms/messages', { body: {}, as: null })
+    const { text, headers } = await holdfast.ask('GET', '/metrics', { as: null })
+    expect(headers.get('content-type')).toMatch(/^text\/plain/)
+    expect(text).toMatch(/holdfast_messages_total\{source="wms",outcome="accepted"\} [1-9]/)
+    expect(text).toMatch(/holdfast_messages_total\{source="wms",outcome="dead-letter"\} [1-9]/)
+    expect(text).toMatch(/holdfast_unauthentic_total\{door="source"\} [1-9]/)
+    expect(text).toMatch(/holdfast_bugs_total 0/)
+    expect((await holdfast.ask('GET', '/', { as: null })).text).toContain('Holdfast')
+    expect((await holdfast.ask('GET', '/nowhere', { as: null })).body).toMatchObject({ status: 404, code: 'NOT_FOUND' })
+  })
+})
+
+describe('the configuration', () => {
+  const put = (body: unknown, query = '', headers = {}) =>
+    holdfast.ask('PUT', `/v1/configuration${query}`, { body, headers })
+
+  test('shows the difference first, then makes each change an entry with its author, and changes nothing twice', async () => {
+    const before = (await holdfast.ask('GET', '/v1/configuration')).body
+    const shops = {
+      ...WORLD.shops,
+      web: { kind: 'channel' as const, warehouses: ['main'], zone: 'Europe/Berlin', quotaUnits: 5 },
+    }
+    const changes = [{ path: 'shops.web', after: shops.web }]
+    const dry = await put({ ...WORLD, shops }, '?dryRun=true')
+    expect(dry.body).toMatchObject({ version: before.version, changes })
+    expect((await holdfast.ask('GET', '/v1/configuration')).body).toEqual(before)
+    const real = await put({ ...WORLD, shops })
+    expect(real.body).toMatchObject({ version: before.version + 1, changes })
+    expect((await put({ ...WORLD, shops })).body).toMatchObject({ version: before.version + 1, changes: [] })
+    const { entries } = (await holdfast.ask('GET', '/v1/ledger?limit=500')).body
+    const configured = entries.filter(({ kind }: { kind: string }) => kind === 'configured')
+    expect(configured.at(-1)).toMatchObject({
+      stream: 'configuration',
+      actor: 'token:admin',
+      version: before.version + 1,
+      body: { changes },
+    })
+    expect(configured).toHaveLength(before.version + 1)
+  })
+
+  test('is written back as it was put, through YAML too', async () => {
+    const { document } = (await holdfast.ask('GET', '/v1/configuration')).body
+    const yaml = writeConfigurationYaml(document)
+    expect(readConfigurationYaml(yaml)).toEqual({ document })
+    const again = await put(yaml, '', { 'content-type': 'application/yaml' })
+    expect(again.body).toMatchObject({ changes: [] })
+  })
+
+  test('a quota is in force at once', async () => {
+    await holdfast.deliver({ type: 'stock.level.reported', sku: 'QUOTA', net: 100, sequence: 1 })
+    await holdfast.applied()
+    await until(async () => (await holdfast.ask('GET', '/v1/stock/QUOTA?shop=web')).body?.shops?.[0]?.quotaUnits === 5)
+    const lines = [{ sku: 'QUOTA', units: 6 }]
+    expect((await holdfast.ask('PUT', '/v1/shops/web/reservations/q', { body: { lines } })).body).toMatchObject({
+      code: 'NOT_ENOUGH',
+      lines: [{ sellableUnits: 5 }],
+    })
+    expect((await holdfast.ask('PUT', '/v1/shops/till/reservations/q', { body: { lines } })).status).toBe(201)
+  })
+
+  test.each([
+    [
+      '{"sources":{},"warehouses":{},"shops":{"a":{"kind":"channel","warehouses":["main"],"zone":"Europe/Berlin"}}}',
+      'application/json',
+      'shops.a.warehouses.0',
+    ],
+    [
+      'sources: {}\nwarehouses: {main: {source: nobody, zone: Europe/Berlin}}\nshops: {}',
+      'application/yaml',
+      'warehouses.main.source',
+    ],
+    ['{"sources":{},"warehouses":{},"shops":{},"tenant":"x"}', 'application/json', 'tenant'],
+    ['{"sources":{},"warehouses":{},"shops":{"böse shop":{}}}', 'application/json', 'shops.böse shop'],
+    ['a: &a [1,1]\nb: [*a,*a]\n<<: *b', 'application/yaml', ''],
+    ['', 'application/json', ''],
+  ])('that is wrong is told by its path: %#', async (body, type, path) => {
+    const told = await put(body, '', { 'content-type': type })
+    expect([told.status, told.body.code]).toEqual([422, 'CONFIGURATION_WRONG'])
+    if (path !== '') expect(told.body.problems[0].path).toBe(path)
+  })
+
+  test('of two keys of one name, or of another form, is no document', async () => {
+    expect((await put('{"sources":{},"sources":{}}')).body.code).toBe('BODY_UNREADABLE')
+    expect((await put('<xml/>', '', { 'content-type': 'application/xml' })).body.code).toBe('MEDIA_TYPE_UNSUPPORTED')
+    expect((await put('{}', '?dryRun=maybe')).body.code).toBe('REQUEST_WRONG')
+  })
+})
+
+test('nothing of all this was a bug', () => expect(holdfast.logged.join('')).not.toContain('invariant'))
