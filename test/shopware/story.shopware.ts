@@ -20,6 +20,7 @@ const DOUBLE_SUBMITS = 5
 const MAX_TRIES = 5
 
 const orderTimes = Compile(Type.Object({ data: Type.Array(Type.Object({ orderDateTime: Type.String() })) }))
+const closeOutRows = Compile(Type.Object({ data: Type.Array(Type.Object({ isCloseout: Type.Boolean() })) }))
 const idRows = Compile(Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) }))
 
 /** The story on a real shop: connected with orders under way, told a figure, bought from, and asked for more than there is. */
@@ -91,9 +92,12 @@ describe.skipIf(!hasRealShop(process.env))('a real shop and its warehouse', () =
   test('b. what the warehouse says is in the shop within two seconds', async () => {
     const { shop, net } = world
     const sku = shop.sku('told')
-    await shop.createProduct({ sku, stock: 0, closeOut: true })
+    const { productId } = await shop.createProduct({ sku, stock: 0, closeOut: false })
     await net.say({ type: 'stock.level.reported', sku, net: 10 })
     promised('a first figure, shown after', await world.shows(sku, 10), SHOWN_WITHIN_MS)
+    // Close-out is on, so that the shop stops at this number by itself when nobody answers it.
+    const { data } = await shop.admin.search('product', { ids: [productId] }, closeOutRows)
+    expect(data.map(({ isCloseout }) => isCloseout)).toEqual([true])
     await world.quiet(sku)
     await net.say({ type: 'stock.level.reported', sku, net: 4 })
     promised('a fall, shown after', await world.shows(sku, 4), SHOWN_WITHIN_MS)
@@ -161,6 +165,18 @@ describe.skipIf(!hasRealShop(process.env))('a real shop and its warehouse', () =
       await world.shows(sku, 0)
     },
   )
+
+  test('e. a cart that Shopware has cut to what is left can be ordered at once when its buyer tries again (H36)', async () => {
+    const { shop, net } = world
+    const sku = await world.stocked('cut', 10)
+    const cart = await shop.prepareCart({ sku, units: 3 })
+    await net.say({ type: 'stock.level.reported', sku, net: 2 })
+    await world.shows(sku, 2)
+    expect(refused(await shop.order(cart))).toContain('product-stock-reached')
+    expect(await unitsOrdered(sku)).toBe(0)
+    expect((await world.place(cart)).lines.map(({ units }) => units)).toEqual([2])
+    await world.sees(sku, { sellable: 0, reserved: 2, shortage: 0 })
+  })
 
   test.each([0, 60])('f. a cart that is submitted twice, %i ms apart, makes one order', async (apartMs) => {
     const { shop } = world
