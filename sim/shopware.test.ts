@@ -153,7 +153,7 @@ test('a lowered line fails the first try and is ordered by the second', async ()
   expect(await shop.order(cart)).toMatchObject({ messages: ['product-stock-reached: LAMP'] })
   const told = objectOf(objectOf(parse(app.heard.gateway[0]?.body ?? '')).cart)
   expect(listOf(told.lineItems)[0]).toMatchObject({ quantity: 2 })
-  expect(Object.values(objectOf(told.errors))[0]).toMatchObject({ blockOrder: true, persistent: true })
+  expect(listOf(told.errors)[0]).toMatchObject({ messageKey: 'product-stock-reached', level: 10, block: true })
   expect(await shop.order(cart)).toMatchObject({ order: { lines: [{ units: 2 }] } })
 })
 

@@ -43,8 +43,7 @@ export function gatewayBody(
   Object.assign(told, {
     token,
     lineItems: lines,
-    errors:
-      view.errors.length === 0 ? [] : Object.fromEntries(view.errors.map((error) => [error.key, cartError(error)])),
+    errors: view.errors.map(cartError),
     deliveries:
       lines.length === 0
         ? []
@@ -138,13 +137,11 @@ function cartLine(world: World, line: CartLine, edits: Order | undefined): JsonO
   })
 }
 
-const cartError = (error: CartError): JsonObject => ({
-  extensions: [],
-  ...error,
-  id: error.key,
-  parameters: [],
-  blockResubmit: true,
-})
+/** Errors of scripts tell everything; Shopware's own hide in which classes they are: `block` alone says that they stop the order. */
+function cartError({ blockOrder, persistent, ...told }: CartError): JsonObject {
+  const common = { code: 0, ...told, parameters: [], block: blockOrder, blockResubmit: blockOrder }
+  return told.messageKey.startsWith('product-') ? common : { ...common, id: told.key, blockOrder, persistent }
+}
 
 /** Recordings are read once, when first needed. */
 function once<T>(read: () => T): () => T {

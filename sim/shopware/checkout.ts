@@ -151,7 +151,7 @@ function calculate(world: World, cart: Cart): CartError[] {
       message: `holdfast.guard.stop: ${name}`,
       level: 20,
       blockOrder: true,
-      persistent: false,
+      persistent: true,
     })
   }
   return errors
