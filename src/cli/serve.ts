@@ -39,6 +39,7 @@ async function run(shell: Shell, withDemo: 'never' | 'when-empty' | 'always'): P
   const isTerminal = process.stdout.isTTY === true
   const quiet = withDemo !== 'never' && isTerminal && shell.env.LOG_LEVEL === undefined
   const log = pino({ level: quiet ? 'warn' : config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }))
+  const signalled = firstSignal()
   const service = await startService({
     config,
     log,
@@ -52,16 +53,25 @@ async function run(shell: Shell, withDemo: 'never' | 'when-empty' | 'always'): P
   played.catch((cause: unknown) =>
     shell.err(`The demo ended: ${cause instanceof Error ? cause.message : String(cause)}`),
   )
-  const signal = await new Promise<NodeJS.Signals>((told) => {
-    process.once('SIGINT', told)
-    process.once('SIGTERM', told)
-  })
+  const signal = await signalled
   log.info({ signal }, 'Stopping: doors first, then what is under way.')
-  setTimeout(() => process.exit(EXIT.failed), STOP_WITHIN_MS).unref()
   stopping.abort()
   await played.catch(() => undefined)
   await service.stop()
   return EXIT.ok
+}
+
+/**
+ * Heard from the first moment on, so that whoever gives up while we start leaves no server behind; and for good, since the terminal
+ * sends Ctrl-C to everybody and the launcher passes it on: unheard, the second one would end us at once.
+ */
+async function firstSignal(): Promise<NodeJS.Signals> {
+  const signal = await new Promise<NodeJS.Signals>((told) => {
+    process.on('SIGINT', told)
+    process.on('SIGTERM', told)
+  })
+  setTimeout(() => process.exit(EXIT.failed), STOP_WITHIN_MS).unref()
+  return signal
 }
 
 function welcome({ out }: Shell, { url, adminToken, isFirstStart }: Service, config: Config): void {
