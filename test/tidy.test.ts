@@ -52,6 +52,7 @@ const CROSSINGS: Readonly<Record<string, string>> = {
   'src/config.ts → src/adapters/postgres/migrate.ts': 'what a schema may be called is told once, beside its use',
   'src/cli/serve.ts → src/service.ts': 'the command that runs the service builds it',
   'src/cli/serve.ts → src/config.ts': 'it needs the whole environment, not only the address',
+  'src/cli/run.ts → src/config.ts': 'a wrong environment ends a command with a sentence of its own',
   'src/cli/verify.ts → src/config.ts': '--offline opens the database itself',
   'src/cli/serve.ts → sim/demo.ts': 'npm start on an empty database shows the demo world',
 }
@@ -86,12 +87,22 @@ describe('layers', () => {
   })
 
   test('the simulated neighbours know Holdfast only by its protocols; connected.ts alone starts one', () => {
-    const known = code
-      .filter((path) => path.startsWith('sim/') && !isTest(path) && path !== 'sim/connected.ts')
-      .flatMap((path) =>
-        importsOf(path).flatMap(({ target }) => (target.startsWith('src/') ? [`${path} → ${target}`] : [])),
-      )
+    const neighbours = code.filter(
+      (path) => /^sim\/(?!simulate\/)/.test(path) && !isTest(path) && path !== 'sim/connected.ts',
+    )
+    const known = neighbours.flatMap((path) =>
+      importsOf(path).flatMap(({ target }) => (target.startsWith('src/') ? [`${path} → ${target}`] : [])),
+    )
     expect(known).toEqual([])
+  })
+
+  test('the simulator runs the rules and use cases over twins in memory: no database, no HTTP, no clock of its own', () => {
+    const doors = ['src/core/', 'src/app/', 'src/adapters/memory/', 'src/adapters/wms/', ...CATALOGUES]
+    const others = code
+      .filter((path) => path.startsWith('sim/simulate/') && !isTest(path))
+      .flatMap((path) => importsOf(path).map(({ target }) => ({ path, target })))
+      .filter(({ target }) => target.startsWith('src/') && !doors.some((door) => target.startsWith(door)))
+    expect(others).toEqual([])
   })
 
   test('examples import nothing of ours: they are programs of strangers', () => {
@@ -174,6 +185,8 @@ const MAX_LINES = 400
 const MAX_TEST_LINES = 800
 const LONG_FILES: Readonly<Record<string, string>> = {
   'src/service.ts': 'the one place that builds things: read top to bottom it is the start of the process',
+  'sim/simulate/world.ts': 'one closure over a whole world: what can be done to it is one list',
+  'sim/simulate/shop.ts': 'a shop with every fault it can have, call by call',
 }
 
 describe('nothing is dead', () => {
