@@ -1,9 +1,7 @@
 /** `holdfast apply`: puts a holdfast.yaml in force, as one versioned change. */
-
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Difference } from '../app/configuration-file.ts'
-import { asJson, type Command, EXIT, read, UsageProblem } from './command.ts'
+import { asJson, type Command, EXIT, plain, read, readBytes, UsageProblem } from './command.ts'
 
 export const apply: Command = {
   name: 'apply',
@@ -20,28 +18,13 @@ export const apply: Command = {
     const [file] = positionals
     if (file === undefined || positionals.length > 1) throw new UsageProblem('Name one file')
     const { body } = await client.request('PUT', `/v1/configuration?dryRun=${values['dry-run'] ?? false}`, {
-      raw: readText(file),
+      raw: readBytes(file),
       headers: { 'content-type': 'application/yaml' },
     })
     const answer = body as { version: number; changes: Difference[] }
     out(values.json ? asJson(answer) : told(answer, values['dry-run'] ?? false))
     return EXIT.ok
   },
-}
-
-/** A file's text, or a usage problem that names what is wrong with it. */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (cause) {
-    const reason =
-      cause instanceof Error && 'code' in cause
-        ? { ENOENT: 'there is no such file', EISDIR: 'it is a folder', EACCES: 'it may not be read' }[
-            String(cause.code)
-          ]
-        : undefined
-    throw new UsageProblem(`${file}: ${reason ?? 'it cannot be read'}`)
-  }
 }
 
 function told({ version, changes }: { version: number; changes: Difference[] }, dryRun: boolean): string {
@@ -52,7 +35,9 @@ function told({ version, changes }: { version: number; changes: Difference[] }, 
       ? `Would change ${changes.length} values (dry run, nothing was changed):`
       : `Version ${version} is in force:`,
     ...lines,
-  ].join('\n')
+  ]
+    .map(plain)
+    .join('\n')
 }
 
 const short = (value: unknown): string => (value === undefined ? '—' : JSON.stringify(value).slice(0, 120))

@@ -59,6 +59,11 @@ export function clientOf(config: { url: string; token: string | undefined; token
   return {
     async request(method, path, { body, raw, headers = {} } = {}) {
       const bearer = token()
+      const unreachable = (cause: unknown): never => {
+        throw new Unreachable(`No Holdfast answers at ${config.url}. Start it with "npm start", or set HOLDFAST_URL.`, {
+          cause,
+        })
+      }
       const answer = await fetch(`${config.url}${path}`, {
         method,
         headers: {
@@ -68,29 +73,22 @@ export function clientOf(config: { url: string; token: string | undefined; token
         },
         ...(body === undefined ? (raw === undefined ? {} : { body: raw }) : { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(REQUEST_WITHIN_MS),
-      }).catch((cause: unknown) => {
-        throw new Unreachable(`No Holdfast answers at ${config.url}. Start it with "npm start", or set HOLDFAST_URL.`, {
-          cause,
-        })
-      })
-      const text = await answer.text()
-      const parsed: unknown = text === '' ? undefined : jsonOrText(text)
+      }).catch(unreachable)
+      const text = await answer.text().catch(unreachable)
+      const type = answer.headers.get('content-type') ?? ''
+      // A login page or another program on the port must not be taken for an answer.
+      if (text !== '' && !/^application\/([a-z]+\+)?json\b/.test(type)) {
+        throw new Unreachable(`Something answers at ${config.url}, but it is no Holdfast. Set HOLDFAST_URL.`)
+      }
+      const parsed: unknown = text === '' ? undefined : JSON.parse(text)
       if (answer.status >= 400) throw new Refused(parsed)
       return { httpCode: answer.status, body: parsed }
     },
   }
 }
 
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
-}
-
 function detailOf(body: unknown): string {
-  if (typeof body !== 'object' || body === null || !('code' in body)) return String(body)
+  if (typeof body !== 'object' || body === null || !('code' in body)) return 'The service said no.'
   const { code, detail, problems } = body as {
     code: string
     detail?: string
@@ -100,7 +98,7 @@ function detailOf(body: unknown): string {
     (each) =>
       `\n  ${each.line === undefined ? '' : `line ${each.line}: `}${each.path ?? each.field ?? ''} ${each.problem}`,
   )
-  return `${code}: ${detail ?? ''}${more.join('')}`
+  return plain(`${code}: ${detail ?? ''}${more.join('')}`)
 }
 
 /** Makes what a wrong argument throws a {@link UsageProblem}: `parseArgs` says what it does not know. */
@@ -108,13 +106,28 @@ export function read<T>(parse: () => T): T {
   try {
     return parse()
   } catch (cause) {
-    throw new UsageProblem(cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause))
+    throw new UsageProblem(plain(cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause)))
   }
 }
 
+/**
+ * Text from outside as a terminal may show it: control and direction characters, with which a message could clear the screen or
+ * write backwards, are written as escapes. Line feeds of our own stay.
+ */
+export const plain = (text: string): string => text.replace(/[^\P{C}\n]/gu, escaped)
+
+/** Unit by unit, as JSON writes it: a character beyond the first 65,536 is two of them. */
+const escaped = (character: string): string =>
+  character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
+
+const inCell = (value: string | number): string => plain(String(value).replaceAll('\n', '\\n'))
+
 /** Rows as aligned columns; numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = [head, ...rows.map((row) => row.map(String))]
+  const cells = [head, ...rows.map((row) => row.map(inCell))]
   const widths = head.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
   const isNumber = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'))
   return cells
@@ -129,4 +142,27 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     .join('\n')
 }
 
-export const asJson = (value: unknown): string => JSON.stringify(value, null, 2)
+/** JSON for programs; what a terminal would obey is escaped, as JSON allows. */
+export const asJson = (value: unknown): string => plain(JSON.stringify(value, null, 2) ?? 'null')
+
+/** A whole number from a line of arguments, judged on its text. */
+export function wholeNumber(text: string, name: string): number {
+  if (!/^[0-9]{1,15}$/.test(text)) throw new UsageProblem(`${name} must be a whole number, not "${plain(text)}"`)
+  return Number(text)
+}
+
+/** A file's bytes, or a usage problem that names what is wrong with it; `-` is the standard input. */
+export function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file === '-' ? 0 : file)
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+    throw new UsageProblem(`${plain(file)}: ${WHY_NO_FILE[code] ?? 'it cannot be read'}`)
+  }
+}
+
+const WHY_NO_FILE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'it may not be read',
+}

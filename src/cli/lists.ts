@@ -1,17 +1,19 @@
 /** `holdfast ledger`, `incidents`, `dead-letters`, `shops`: what happened and what waits for somebody. */
 import { parseArgs } from 'node:util'
 import type { Static } from 'typebox'
-import type { DeadLetterPage, IncidentPage, LedgerPage } from '../http/contract.ts'
-import { asJson, type Command, EXIT, read, table } from './command.ts'
+import type { DeadLetterPage, DeliveryReceipt, IncidentPage, LedgerPage } from '../http/contract.ts'
+import { asJson, type Command, EXIT, plain, read, table, wholeNumber } from './command.ts'
 
 const PAGE = { after: { type: 'string' }, limit: { type: 'string' }, json: { type: 'boolean' } } as const
 
-const query = (values: Record<string, string | boolean | undefined>): string =>
-  new URLSearchParams(
+function query(values: Record<string, string | boolean | undefined>): string {
+  for (const name of ['after', 'limit']) if (typeof values[name] === 'string') wholeNumber(values[name], `--${name}`)
+  return new URLSearchParams(
     Object.entries(values).flatMap(([name, value]) =>
       value === undefined || name === 'json' ? [] : [[name, String(value)] as [string, string]],
     ),
   ).toString()
+}
 
 export const ledger: Command = {
   name: 'ledger',
@@ -55,7 +57,7 @@ function whyOf(body: unknown): string {
 export const incidents: Command = {
   name: 'incidents',
   summary: 'What a person should know',
-  usage: 'holdfast incidents [--closed] [--limit N] [--json]',
+  usage: 'holdfast incidents [--closed] [--after N] [--limit N] [--json]',
   async run(args, { client, out }) {
     const { values } = read(() => parseArgs({ args: [...args], options: { ...PAGE, closed: { type: 'boolean' } } }))
     const { body } = await client.request('GET', `/v1/incidents?${query(values)}`)
@@ -84,13 +86,21 @@ export const incidents: Command = {
 export const deadLetters: Command = {
   name: 'dead-letters',
   summary: 'Messages that could not be used, and their replay',
-  usage: 'holdfast dead-letters [--limit N] [--json]\n  holdfast dead-letters --replay ID',
+  usage: 'holdfast dead-letters [--after N] [--limit N] [--json]\n  holdfast dead-letters --replay ID [--json]',
   async run(args, { client, out }) {
     const { values } = read(() => parseArgs({ args: [...args], options: { ...PAGE, replay: { type: 'string' } } }))
     if (values.replay !== undefined) {
-      const { body } = await client.request('POST', `/v1/dead-letters/${encodeURIComponent(values.replay)}/replay`)
-      out(asJson(body))
-      return EXIT.ok
+      const id = wholeNumber(values.replay, '--replay')
+      const { body } = await client.request('POST', `/v1/dead-letters/${id}/replay`)
+      const { deadLetters: still } = body as Static<typeof DeliveryReceipt>
+      out(
+        values.json
+          ? asJson(body)
+          : still[0]
+            ? plain(`Still wrong: ${still[0].field} ${still[0].reason}.`)
+            : `Dead letter ${id} was taken.`,
+      )
+      return still.length === 0 ? EXIT.ok : EXIT.failed
     }
     const { body } = await client.request('GET', `/v1/dead-letters?${query(values)}`)
     const { deadLetters: found, next } = body as Static<typeof DeadLetterPage>
@@ -122,7 +132,7 @@ export const shops: Command = {
     )
     if (values.retire !== undefined) {
       await client.request('POST', `/v1/shops/${encodeURIComponent(values.retire)}/retire`)
-      out(`${values.retire} is retired: its open holds end, its orders stay as they are.`)
+      out(`${plain(values.retire)} is retired: its open holds end, its orders stay as they are.`)
       return EXIT.ok
     }
     const { body } = await client.request('GET', '/v1/shops')

@@ -1,6 +1,6 @@
 /** `holdfast reserve`: a hold for one basket, placed or given back, as any other channel would. */
 import { parseArgs } from 'node:util'
-import { asJson, type Command, EXIT, read, table, UsageProblem } from './command.ts'
+import { asJson, type Command, EXIT, plain, read, table, UsageProblem } from './command.ts'
 
 export const reserve: Command = {
   name: 'reserve',
@@ -24,6 +24,10 @@ export const reserve: Command = {
     )
     const [shop, key, ...lines] = positionals
     if (shop === undefined || key === undefined) throw new UsageProblem('Name a shop and a key')
+    const acts = values.place !== undefined || values.release === true
+    if (acts && lines.length > 0) throw new UsageProblem('An order or a release names no lines')
+    if (values.place !== undefined && values.release) throw new UsageProblem('Place it or release it, not both')
+    if (!acts && lines.length === 0) throw new UsageProblem('Name what to hold, such as TSHIRT-BLK-M=2')
     const path = `/v1/shops/${encodeURIComponent(shop)}/reservations/${encodeURIComponent(key)}`
     const { body } =
       values.place !== undefined
@@ -44,17 +48,17 @@ export const reserve: Command = {
 
 function lineOf(text: string): { sku: string; units: number } {
   const at = text.lastIndexOf('=')
-  const units = Number(text.slice(at + 1))
-  if (at <= 0 || !Number.isInteger(units) || units < 1)
-    throw new UsageProblem(`"${text}": write SKU=UNITS, such as TSHIRT-BLK-M=2`)
-  return { sku: text.slice(0, at), units }
+  const digits = text.slice(at + 1)
+  if (at <= 0 || !/^[1-9][0-9]{0,9}$/.test(digits))
+    throw new UsageProblem(`"${plain(text)}": write SKU=UNITS, such as TSHIRT-BLK-M=2`)
+  return { sku: text.slice(0, at), units: Number(digits) }
 }
 
 function told(body: unknown): string {
   if (typeof body !== 'object' || body === null) return 'Done.'
   if ('releasedUnits' in body) return `${body.releasedUnits} units given back.`
   if ('order' in body && 'fromHoldsUnits' in body)
-    return `Order ${body.order}: ${body.fromHoldsUnits} units from its hold.`
+    return plain(`Order ${body.order}: ${body.fromHoldsUnits} units from its hold.`)
   const { lines, until } = body as {
     lines: {
       sku: string

@@ -1,11 +1,12 @@
 /** `holdfast serve`, `start` and `demo`: the service, alone or with a simulated warehouse and two simulated shops beside it. */
 import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
 import colors from 'picocolors'
 import pino from 'pino'
 import { checkConfiguration } from '../app/configuration-file.ts'
 import { type Config, readConfig } from '../config.ts'
 import { type Service, startService } from '../service.ts'
-import { type Client, type Command, clientOf, EXIT, type Shell } from './command.ts'
+import { type Client, type Command, clientOf, EXIT, read, type Shell } from './command.ts'
 
 /** How long a stop may take before we end anyway. */
 const STOP_WITHIN_MS = 10_000
@@ -16,24 +17,29 @@ export const serve: Command = {
   name: 'serve',
   summary: 'Run the service',
   usage: 'holdfast serve',
-  run: (_, shell) => run(shell, 'never'),
+  run: (args, shell) => run(args, shell, 'never'),
 }
 
 export const start: Command = {
   name: 'start',
   summary: 'Run the service; with nothing configured, add the demo world',
   usage: 'holdfast start',
-  run: (_, shell) => run(shell, 'when-empty'),
+  run: (args, shell) => run(args, shell, 'when-empty'),
 }
 
 export const demo: Command = {
   name: 'demo',
   summary: 'Run the service with a simulated warehouse and two simulated shops',
   usage: 'holdfast demo',
-  run: (_, shell) => run(shell, 'always'),
+  run: (args, shell) => run(args, shell, 'always'),
 }
 
-async function run(shell: Shell, withDemo: 'never' | 'when-empty' | 'always'): Promise<number> {
+async function run(
+  args: readonly string[],
+  shell: Shell,
+  withDemo: 'never' | 'when-empty' | 'always',
+): Promise<number> {
+  read(() => parseArgs({ args: [...args], options: {} }))
   const config = readConfig(shell.env)
   const demoSecret = `whsec_${randomBytes(32).toString('base64')}`
   const isTerminal = process.stdout.isTTY === true

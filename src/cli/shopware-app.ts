@@ -15,9 +15,9 @@ export const shopwareApp: Command = {
       parseArgs({ args: [...args], allowPositionals: true, options: { 'public-url': { type: 'string' } } }),
     )
     const [verb, folder = '.'] = positionals
-    if (verb !== 'build') throw new UsageProblem('Say "build"')
+    if (verb !== 'build' || positionals.length > 2) throw new UsageProblem('Say "build"')
     const publicUrl = values['public-url'] ?? env.HOLDFAST_PUBLIC_URL
-    if (publicUrl === undefined || !URL.canParse(publicUrl))
+    if (publicUrl === undefined || !URL.canParse(publicUrl) || !/^https?:/i.test(publicUrl))
       throw new UsageProblem('Give --public-url, the URL under which the shop reaches this service')
     const { body } = await client.request('GET', '/v1/shopware-app')
     const { appSecret, version } = body as { appSecret: string; version: string }

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import type { Static } from 'typebox'
 import type { Stock } from '../http/contract.ts'
-import { asJson, type Command, EXIT, read, table, UsageProblem } from './command.ts'
+import { asJson, type Client, type Command, EXIT, plain, read, table, UsageProblem } from './command.ts'
 
 export const stock: Command = {
   name: 'stock',
@@ -17,16 +17,29 @@ export const stock: Command = {
       }),
     )
     if (positionals.length === 0) throw new UsageProblem('Name at least one SKU')
-    const shop = values.shop === undefined ? '' : `&shop=${encodeURIComponent(values.shop)}`
-    const { body } = await client.request('GET', `/v1/stock?skus=${encodeURIComponent(positionals.join(','))}${shop}`)
-    const stocks = body as Static<typeof Stock>[]
+    const stocks = await stockOf(client, positionals, values.shop)
     out(values.json ? asJson(stocks) : stocks.map(pageOf).join('\n\n'))
     return EXIT.ok
   },
 }
 
+/** In one question; a SKU with a comma would be taken for two there, so it is asked for by itself. */
+async function stockOf(
+  client: Client,
+  skus: readonly string[],
+  shop: string | undefined,
+): Promise<readonly Static<typeof Stock>[]> {
+  const query = shop === undefined ? '' : `shop=${encodeURIComponent(shop)}`
+  if (skus.some((sku) => sku.includes(','))) {
+    const asked = skus.map((sku) => client.request('GET', `/v1/stock/${encodeURIComponent(sku)}?${query}`))
+    return (await Promise.all(asked)).map(({ body }) => body as Static<typeof Stock>)
+  }
+  const { body } = await client.request('GET', `/v1/stock?skus=${encodeURIComponent(skus.join(','))}&${query}`)
+  return body as Static<typeof Stock>[]
+}
+
 function pageOf(each: Static<typeof Stock>): string {
-  if (!each.tracked) return `${each.sku}: no warehouse has said a word; it is neither published nor refused.`
+  if (!each.tracked) return `${plain(each.sku)}: no warehouse has said a word; it is neither published nor refused.`
   const shops = table(
     ['SHOP', 'SELLABLE', 'AVAILABLE', 'RESERVED', 'SHORTAGE', 'SAFETY'],
     each.shops.map((row) => [
@@ -58,7 +71,7 @@ function pageOf(each: Static<typeof Stock>): string {
     row.cancelled ? 'cancelled' : row.confirmed ? 'confirmed' : 'open',
   ])
   return [
-    `${each.sku}  (ledger version ${each.ledgerVersion})`,
+    `${plain(each.sku)}  (ledger version ${each.ledgerVersion})`,
     shops,
     warehouses,
     ...(inbound.length > 0 ? [table(['INBOUND', 'WAREHOUSE', 'ORDERED', 'RECEIVED', 'ETA', ''], inbound)] : []),

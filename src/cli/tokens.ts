@@ -15,7 +15,10 @@ export const tokens: Command = {
       }),
     )
     const [verb, name] = positionals
-    if (verb !== 'create' || name === undefined) throw new UsageProblem('Say "create" and a name')
+    if (verb !== 'create' || name === undefined || positionals.length > 2)
+      throw new UsageProblem('Say "create" and a name')
+    if (!['read', 'operate', 'admin'].includes(values.scope))
+      throw new UsageProblem('The scope is read, operate or admin')
     const { body } = await client.request('POST', '/v1/tokens', { body: { name, scope: values.scope } })
     const { token } = body as { token: string }
     out(values.json ? asJson(body) : `${token}\n\nKeep it now: only its hash is stored.`)

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { openDatabase } from '../adapters/postgres/database.ts'
 import { verify as verifyDatabase } from '../adapters/postgres/verify.ts'
 import { readConfig } from '../config.ts'
-import { asJson, type Command, EXIT, read, UsageProblem } from './command.ts'
+import { asJson, type Command, EXIT, plain, read, UsageProblem } from './command.ts'
 
 type Told = {
   readonly entries: number
@@ -43,4 +43,4 @@ async function offline(env: Readonly<Record<string, string | undefined>>, err: (
 const sentence = ({ entries, seals, skus, problems }: Told): string =>
   problems.length === 0
     ? `All is well: ${entries} entries, ${seals} seals, ${skus} SKUs rebuilt from the ledger and equal to the last unit.`
-    : ['The ledger and the state do not agree:', ...problems.map((problem) => `  ${problem}`)].join('\n')
+    : ['The ledger and the state do not agree:', ...problems.map((problem) => plain(`  ${problem}`))].join('\n')

@@ -44,7 +44,7 @@ export async function serve() {
   const service = await startService({
     config: readConfig({ DATABASE_URL: fresh.url, HOLDFAST_HOME: home, PORT: '0' }),
     log: pino({ level: 'warn' }, { write: (line: string) => logged.push(line) }),
-    version: 'test',
+    version: '0.0.0',
     secret: (name) => SECRETS[name],
   })
   const { adminToken: token, url } = service
