@@ -53,7 +53,6 @@ const CROSSINGS: Readonly<Record<string, string>> = {
   'src/cli/serve.ts → src/service.ts': 'the command that runs the service builds it',
   'src/cli/serve.ts → src/config.ts': 'it needs the whole environment, not only the address',
   'src/cli/run.ts → src/config.ts': 'a wrong environment ends a command with a sentence of its own',
-  'src/cli/run.ts → src/config.ts': 'a wrong environment ends a command with a sentence of its own',
   'src/cli/verify.ts → src/config.ts': '--offline opens the database itself',
   'src/cli/serve.ts → sim/demo.ts': 'npm start on an empty database shows the demo world',
 }
