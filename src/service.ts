@@ -3,6 +3,7 @@ import { createHmac, randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { releaseClaims } from './adapters/postgres/claims.ts'
 import {
   applyConfiguration,
   configurationVersion,
@@ -177,7 +178,11 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       return live && connectShop({ url: live.url, ...live.credentials, tokens, allowPrivate })
     },
     holdsLease: (shop) => leases.holds(shop),
-    enter: (whenAlone) => leases.enter(whenAlone),
+    enter: (whenAlone) =>
+      leases.enter(async () => {
+        await releaseClaims(pool)
+        await whenAlone()
+      }),
     onRecorded,
     onTrouble: trouble,
     onIncident: (incident) => openIncident(pool, incident),

@@ -4,6 +4,7 @@ import { type FreshDatabase, freshDatabase } from '../../../test/postgres.ts'
 import { figure, order, orderWord, origin, rules } from '../../../test/postgres-world.ts'
 import type { WordCommand } from '../../core/decide.ts'
 import { sourceOf } from '../../core/ids.ts'
+import { releaseClaims } from './claims.ts'
 import { type Database, openDatabase } from './database.ts'
 import { buryParked, claimPending, fileDelivery, inboxOn, wakeParked } from './inbox-store.ts'
 import { createLane, type PostgresLane } from './lane.ts'
@@ -124,6 +125,14 @@ describe('claiming', () => {
     await inboxOn(second).renew([other?.id ?? 0])
     expect(await claimPending(second.pool, 10)).toMatchObject([{ messageId: first?.messageId, attempts: 2 }])
     expect(await claimPending(second.pool, 10)).toEqual([])
+  })
+
+  test('claims of before a kill are given back to whoever lives alone', async () => {
+    await file(message('a'))
+    await claimPending(fresh.database.pool, 10)
+    expect(await claimPending(second.pool, 10)).toEqual([])
+    await releaseClaims(second.pool)
+    expect(await claimPending(second.pool, 10)).toMatchObject([{ messageId: 'a' }])
   })
 
   test('a postponed message comes again and its attempt does not count', async () => {
