@@ -202,5 +202,6 @@ describe.skipIf(!hasRealShop(process.env))('the daily life of a shop', () => {
 
   test('everything that is known follows from the ledger', async () => {
     expect((await world.verify()).problems).toEqual([])
+    expect(await world.bugs()).toBe(0)
   })
 })

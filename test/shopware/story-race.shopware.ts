@@ -62,19 +62,20 @@ describe.skipIf(!hasRealShop(process.env))('sixty prepared carts race for the la
 
   test('everything that is known follows from the ledger, and nobody was alarmed', async () => {
     expect((await world.verify()).problems).toEqual([])
+    expect(await world.bugs()).toBe(0)
     expect(await world.incidents()).toEqual([])
   })
 
   const isOrder = ({ outcome }: { readonly outcome: object }): boolean =>
     'refused' in outcome && outcome.refused === false
 
-  /** The refused fill their carts again and order, until all units are sold or the time is over; then each of them once more. */
+  /** The refused fill their carts again and order, until all units are sold or the time is over; then as many as there are workers once more. */
   async function tryAgain(sku: string, refused: readonly Cart[]) {
     const beganMs = performance.now()
     const waiting = new Set(refused)
     let tries = 0
-    const passOnce = async (): Promise<void> => {
-      await inParallel([...waiting], CONCURRENCY, async (cart) => {
+    const passOnce = async (many = CARTS): Promise<void> => {
+      await inParallel([...waiting].slice(0, many), CONCURRENCY, async (cart) => {
         tries++
         if ((await world.shop.readCart(cart)).lines.length === 0) await world.shop.addToCart(cart, sku, 1)
         if (!(await world.shop.order(cart)).refused) waiting.delete(cart)
@@ -82,7 +83,7 @@ describe.skipIf(!hasRealShop(process.env))('sixty prepared carts race for the la
     }
     while (CARTS - waiting.size < UNITS && performance.now() - beganMs < RETRY_FOR_MS) await passOnce()
     const tookMs = performance.now() - beganMs
-    await passOnce()
+    await passOnce(CONCURRENCY)
     return { tries, tookMs }
   }
 })

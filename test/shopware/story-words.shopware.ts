@@ -85,6 +85,7 @@ describe.skipIf(!hasRealShop(process.env))('the words of a warehouse about two o
 
   test('everything that is known follows from the ledger, and nobody was alarmed', async () => {
     expect((await world.verify()).problems).toEqual([])
+    expect(await world.bugs()).toBe(0)
     expect(await world.incidents()).toEqual([])
   })
 

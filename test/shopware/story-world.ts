@@ -57,6 +57,8 @@ export type StoryWorld = {
   place(cart: Cart): Promise<Placed>
   incidents(): Promise<Static<typeof IncidentPage>['incidents']>
   verify(): Promise<{ readonly problems: readonly unknown[] }>
+  /** Broken invariants that this process counted; 0 unless something is wrong with Holdfast. */
+  bugs(): Promise<number>
   end(): Promise<void>
 }
 
@@ -206,6 +208,10 @@ export async function openStory(): Promise<StoryWorld> {
       return (body as Static<typeof IncidentPage>).incidents
     },
     verify: async () => (await client.request('POST', '/v1/verify')).body as { problems: unknown[] },
+    async bugs() {
+      const metrics = await (await fetch(`${holdfast.url}/metrics`)).text()
+      return Number(/^holdfast_bugs_total (\d+)$/m.exec(metrics)?.[1])
+    },
     async end() {
       try {
         if (await isInstalled()) await uninstallApp(APP)

@@ -200,6 +200,7 @@ describe.skipIf(!hasRealShop(process.env))('a real shop and its warehouse', () =
 
   test('everything that is known follows from the ledger', async () => {
     expect((await world.verify()).problems).toEqual([])
+    expect(await world.bugs()).toBe(0)
     expect((await world.incidents()).filter(({ code }) => code === 'SHORTAGE')).toEqual([])
   })
 })
