@@ -54,22 +54,22 @@ export async function* play(stage: Stage): AsyncGenerator<Scene> {
 
   const looked = basket(first, sku, 2)
   const page = await first.viewPage(looked)
-  yield await seen(first.name, `a buyer opens the confirm page with 2: ${heldWord(page)}`, 'calm')
+  yield await seen(first.name, `a buyer looks at the confirm page with 2: ${heldWord(page)}`, 'calm')
 
   yield await seen(first.name, `the same buyer orders: ${outcome(await first.order(looked))}`, 'good')
 
   await abandon(first, sku, 1)
   const numbers = await stage.stock()
-  const broken = 'another one gets a yes for 1, then the payment breaks off: no order, a hold alone'
+  const broken = 'another one gets a yes for 1, then his payment breaks off: a hold alone'
   yield { who: first.name, what: broken, tone: 'odd', numbers }
   yield await freed(stage, numbers.available ?? 0)
 
   connector.step()
   for (const order of first.orders()) warehouse.allocate(first.name, order.orderNumber)
-  yield await seen(warehouse.name, 'the connector brings the order, and the warehouse binds 2 units to it', 'calm')
+  yield await seen(warehouse.name, 'the order reaches the warehouse, which binds 2 units to it', 'calm')
 
   for (const order of first.orders()) warehouse.ship(first.name, order.orderNumber)
-  yield await seen(warehouse.name, 'the parcel leaves: on hand falls, available does not fall again', 'good')
+  yield await seen(warehouse.name, 'the parcel leaves: available does not fall a second time', 'good')
 
   // Put into the basket while there was some: an empty shelf would not let it in.
   const waiting = basket(second, sku, 1)
@@ -83,19 +83,19 @@ export async function* play(stage: Stage): AsyncGenerator<Scene> {
   yield await seen(MARKET, 'its order is placed: the hold is firm, whenever it is paid', 'good')
 
   await second.importOrder([{ sku, units: 2 }])
-  yield await seen(second.name, 'an ERP writes an order of 2 that nobody could refuse: a shortage', 'odd')
+  yield await seen(second.name, 'an ERP writes an order of 2, unasked: a shortage', 'odd')
 
   warehouse.say({ type: 'stock.level.reported', warehouse: 'unheard-of', sku, net: 'many' })
   await warehouse.settled()
   yield {
     who: warehouse.name,
-    what: 'says something that nobody can read: kept as a dead letter, nothing lost',
+    what: 'says something that nobody can read: kept as a dead letter',
     tone: 'odd',
     numbers: { 'dead letters': await stage.deadLetters() },
   }
 
   warehouse.receive(sku, 4)
-  yield await seen(warehouse.name, 'four more come: the waiting order is served first, the rest is for sale', 'good')
+  yield await seen(warehouse.name, 'four more come: the waiting order is served first', 'good')
 }
 
 /** Waits until the clock of the shop's orders has passed an attempt that became none. */
@@ -137,7 +137,7 @@ class BrokenOff extends Error {}
 
 const heldWord = (page: GatewayOutcome): string => {
   if (page.heard !== 'yes') return `nobody answered (${page.heard})`
-  return page.errors.some((error) => error.blockOrder) ? 'refused' : 'no objection, and nothing held for a look'
+  return page.errors.some((error) => error.blockOrder) ? 'refused' : 'no objection, nothing held'
 }
 
 /** What a buyer hears, in a few words. */

@@ -11,6 +11,7 @@ import {
   type StoredConfiguration,
 } from './adapters/postgres/configuration-store.ts'
 import { type Database, databaseNow, openDatabase } from './adapters/postgres/database.ts'
+import { chooseSchema, type DemoWish } from './adapters/postgres/demo-schema.ts'
 import { startEmbeddedPostgres } from './adapters/postgres/embedded.ts'
 import { fileDelivery, inboxOn, wakeParked } from './adapters/postgres/inbox-store.ts'
 import { createLane } from './adapters/postgres/lane.ts'
@@ -26,6 +27,7 @@ import {
   incidentPage,
   keepAnswer,
   keptAnswer,
+  ledgerFeed,
   ledgerPage,
   openIncident,
 } from './adapters/postgres/queries.ts'
@@ -50,6 +52,7 @@ import type { Config } from './config.ts'
 import type { Configuration } from './core/configuration.ts'
 import { instantOf, type ShopId, type SourceId, sourceOf } from './core/ids.ts'
 import { Failure } from './errors.ts'
+import { Problem } from './http/problem.ts'
 import { buildServer } from './http/server.ts'
 import { createMetrics } from './metrics.ts'
 
@@ -58,7 +61,9 @@ export type Service = {
   readonly adminToken: string
   /** Whether the admin token was made by this start: then it is shown, once. */
   readonly isFirstStart: boolean
-  readonly isConfigured: () => boolean
+  /** The service runs in the schema of a demo, which the next start drops. */
+  readonly isDemo: boolean
+  readonly schema: string
   /** Secret of the app, which the manifest carries. */
   readonly appSecret: string
   stop(): Promise<void>
@@ -68,6 +73,8 @@ export type ServiceOptions = {
   readonly config: Config
   readonly log: Logger
   readonly version: string
+  /** Whether to run in the schema of a demo; never if absent. */
+  readonly demo?: DemoWish
   /** A value of the environment: secrets are named in the configuration, never written there. */
   readonly secret: (name: string) => string | undefined
 }
@@ -78,16 +85,20 @@ const CONFIGURATION_EVERY_MS = 1_000
 const BURY_EVERY_MS = 60_000
 
 /** Starts everything; returns once the service answers. Throws, in a sentence, whatever keeps it from starting. */
-export async function startService({ config, log, version, secret }: ServiceOptions): Promise<Service> {
+export async function startService({ config, log, version, demo = 'never', secret }: ServiceOptions): Promise<Service> {
   const metrics = createMetrics()
   const embedded =
     config.databaseUrl === undefined
       ? await startEmbeddedPostgres({ home: config.home, log: (text) => log.info(text) })
       : undefined
   const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
+  const { schema, isDemo } = await chooseSchema(databaseUrl, config.schema, demo).catch(async (cause: unknown) => {
+    await embedded?.stop()
+    throw away(cause)
+  })
   const database = openDatabase({
     url: databaseUrl,
-    schema: config.schema,
+    schema,
     connections: 20,
     onBroken: (cause) =>
       log.warn({ cause: cause.message }, 'A database connection broke; it is opened again when needed.'),
@@ -95,7 +106,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
   const { pool } = database
   try {
     await refuseUnsafeDatabase(database)
-    await migrate(pool, config.schema)
+    await migrate(pool, schema)
   } catch (cause) {
     await database.close()
     await embedded?.stop()
@@ -159,7 +170,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
   }
   const registrations = registrationsOn(database)
   const tokens = tokensOn(database)
-  const leases = openLeases(databaseUrl, config.schema)
+  const leases = openLeases(databaseUrl, schema)
   const book = shopBookOn(database)
   const publications = publicationBookOn(database)
   const onRecorded = async (orderNumbers: readonly string[]): Promise<void> => {
@@ -302,10 +313,12 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       mayReceive: (source, headers) => doors.get(source)?.mayBeAuthentic(headers) ?? false,
       replay: (id) => replayDeadLetter(receivePorts, deadLettersOn(database), id),
       ledger: (page) => ledgerPage(pool, page),
+      feed: (page) => ledgerFeed(pool, page),
       incidents: (page) => incidentPage(pool, page),
       deadLetters: (page) => deadLetterPage(pool, page),
       configuration: async () => stored,
       async configure(document, author, dryRun) {
+        if (isDemo && stored.version > 0) throw new Problem('DEMO_IS_PLAYING')
         const changes = differences(stored.document, document)
         if (dryRun || changes.length === 0) return { version: stored.version, document, changes }
         const next = await applyConfiguration(database, document, author)
@@ -352,7 +365,8 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     url,
     adminToken,
     isFirstStart: isNew,
-    isConfigured: () => stored.version > 0,
+    isDemo,
+    schema,
     appSecret,
     async stop() {
       // Doors first, then who acts on its own, then the lane, then what all of them stand on.
@@ -385,6 +399,12 @@ function shopWithUrl(stored: StoredConfiguration, wanted: string): ShopId | unde
   return undefined
 }
 
+const away = (cause: unknown): Failure =>
+  new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer (${textOf(cause)}). Check DATABASE_URL.`, {
+    retry: 'later',
+    cause,
+  })
+
 /** A database that can lose what it acknowledged, or that only copies another one, is refused before anything is promised on it. */
 async function refuseUnsafeDatabase({ pool }: Database): Promise<void> {
   const { rows } = await pool
@@ -396,10 +416,7 @@ async function refuseUnsafeDatabase({ pool }: Database): Promise<void> {
               pg_is_in_recovery() as replica`,
     )
     .catch((cause: unknown) => {
-      throw new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer (${textOf(cause)}). Check DATABASE_URL.`, {
-        retry: 'later',
-        cause,
-      })
+      throw away(cause)
     })
   const [row] = rows
   if (!row) return

@@ -50,12 +50,12 @@ async function run(
     config,
     log,
     version: shell.version,
+    demo: withDemo,
     secret: (name) => (name === DEMO_SECRET ? demoSecret : shell.env[name]),
   })
-  welcome(shell, service, config)
+  welcome(shell, service, { config, isTerminal })
   const stopping = new AbortController()
-  const playing = withDemo === 'always' || (withDemo === 'when-empty' && !service.isConfigured())
-  const played = playing ? playDemo(shell, service, demoSecret, stopping.signal) : Promise.resolve()
+  const played = service.isDemo ? playDemo(shell, service, demoSecret, stopping.signal) : Promise.resolve()
   played.catch((cause: unknown) =>
     shell.err(`The demo ended: ${cause instanceof Error ? cause.message : String(cause)}`),
   )
@@ -80,15 +80,22 @@ async function firstSignal(): Promise<NodeJS.Signals> {
   return signal
 }
 
-function welcome({ out }: Shell, { url, adminToken, isFirstStart }: Service, config: Config): void {
+type Place = { readonly config: Config; readonly isTerminal: boolean }
+
+function welcome(
+  { out }: Shell,
+  { url, adminToken, isFirstStart, schema }: Service,
+  { config, isTerminal }: Place,
+): void {
   out('')
   out(`  ${colors.bold(colors.cyan('Holdfast'))} answers at ${colors.underline(url)}`)
   out(
-    `  ${colors.dim('database ')} ${config.databaseUrl === undefined ? `embedded PostgreSQL in ${config.home}` : 'DATABASE_URL'}, schema ${config.schema}`,
+    `  ${colors.dim('database ')} ${config.databaseUrl === undefined ? `embedded PostgreSQL in ${config.home}` : 'DATABASE_URL'}, schema ${schema}`,
   )
   if (isFirstStart) {
-    out(`  ${colors.dim('token    ')} ${adminToken}`)
-    out(`  ${colors.dim('          kept in')} ${config.home}/admin-token ${colors.dim('and shown this once')}`)
+    // A log file is no place for a token: who reads it finds the file that holds it.
+    if (isTerminal) out(`  ${colors.dim('token    ')} ${adminToken}`)
+    out(`  ${colors.dim(isTerminal ? '          kept in' : 'token     kept in')} ${config.home}/admin-token`)
   }
   out('')
 }
@@ -175,14 +182,17 @@ async function configureDemo(
 }
 
 function tryThis({ out }: Shell, url: string): void {
-  const line = (command: string, what: string): void => out(`  ${command.padEnd(46)} ${colors.dim(what)}`)
-  out(`  ${colors.bold('A simulated warehouse and two simulated shops are opening.')} Meanwhile, in another terminal:`)
+  const line = (command: string, what: string): void => out(`  ${command.padEnd(48)} ${colors.dim(what)}`)
+  out(
+    `  ${colors.bold('A simulated warehouse and two simulated shops are opening')}, in a schema that the next start drops.`,
+  )
+  out(`  For your own: ${colors.bold('npx holdfast serve')}. Meanwhile, try this in another terminal:`)
   out('')
+  line(`Open ${url}`, 'how the service is doing')
   line('npx holdfast stock LAMP-OAK', 'what is sellable, and from where')
   line('npx holdfast ledger --sku LAMP-OAK', 'every change, with who and why')
-  line('npx holdfast reserve demo-market b1 LAMP-OAK=1', 'hold one, as a marketplace would')
+  line('npx holdfast reserve demo-market b1 TEAPOT=1', 'hold one, as a marketplace would')
   line('npx holdfast incidents', 'what a person should know')
   line('npx holdfast verify', 'rebuild everything from the ledger, and compare')
-  line(`curl ${url}/openapi.json`, 'every door')
   out('')
 }

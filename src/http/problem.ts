@@ -20,6 +20,10 @@ export const PROBLEMS = {
   PREVIOUS_ATTEMPT_OPEN: [409, 'Only an open attempt of the same buyer holds the units; `secondsLeft` says how long.'],
   ORDER_BEING_PLACED: [409, 'An order with these lines is being placed.'],
   ALREADY_PLACED: [409, 'The hold has become another order.'],
+  DEMO_IS_PLAYING: [
+    409,
+    'This is the demo, which the next start drops. Configure a service that `holdfast serve` started.',
+  ],
   DEAD_LETTER_DECIDED: [409, 'Somebody dealt with this dead letter before.'],
   BODY_TOO_LARGE: [413, 'The body is larger than this door takes.'],
   MEDIA_TYPE_UNSUPPORTED: [415, 'The content type is not taken here.'],
