@@ -7,7 +7,10 @@ import { asJson, type Command, EXIT, plain, read, table, wholeNumber } from './c
 const PAGE = { after: { type: 'string' }, limit: { type: 'string' }, json: { type: 'boolean' } } as const
 
 function query(values: Record<string, string | boolean | undefined>): string {
-  for (const name of ['after', 'limit']) if (typeof values[name] === 'string') wholeNumber(values[name], `--${name}`)
+  for (const name of ['after', 'limit']) {
+    // A place in the ledger's feed is two numbers.
+    if (typeof values[name] === 'string') for (const part of values[name].split('.')) wholeNumber(part, `--${name}`)
+  }
   return new URLSearchParams(
     Object.entries(values).flatMap(([name, value]) =>
       value === undefined || name === 'json' ? [] : [[name, String(value)] as [string, string]],
@@ -144,4 +147,4 @@ export const shops: Command = {
   },
 }
 
-const more = (next: number | undefined): string => (next === undefined ? '' : `\n\nMore: --after ${next}`)
+const more = (next: number | string | undefined): string => (next === undefined ? '' : `\n\nMore: --after ${next}`)

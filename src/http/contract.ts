@@ -172,7 +172,16 @@ const page = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: 'a whole number from 1 to 500' })),
 }
 export const Page = Type.Object(page, { additionalProperties: false })
-export const LedgerQuery = Type.Object({ ...page, sku: Type.Optional(SkuText) }, { additionalProperties: false })
+export const LedgerQuery = Type.Object(
+  {
+    after: Type.Optional(
+      Type.String({ pattern: '^[0-9]{1,19}(\\.[0-9]{1,15})?$', description: 'the `next` of the page before' }),
+    ),
+    limit: page.limit,
+    sku: Type.Optional(SkuText),
+  },
+  { additionalProperties: false },
+)
 export const IncidentQuery = Type.Object(
   { ...page, closed: Type.Optional(Type.Boolean({ description: 'true or false' })) },
   { additionalProperties: false },
@@ -195,7 +204,7 @@ export const LedgerPage = Type.Object({
       hash: Type.String(),
     }),
   ),
-  next: Type.Optional(Type.Integer()),
+  next: Type.Optional(Type.String({ description: 'Give it as `after` to go on' })),
 })
 
 export const IncidentPage = Type.Object({

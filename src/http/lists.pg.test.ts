@@ -15,7 +15,7 @@ afterAll(() => holdfast.end())
 /** Follows `next` from page to page. */
 async function pages(path: string, list: string): Promise<{ items: Record<string, unknown>[]; pages: number }> {
   const items: Record<string, unknown>[] = []
-  let after: number | undefined
+  let after: number | string | undefined
   for (let page = 1; page < 100; page += 1) {
     const { body } = await holdfast.ask('GET', `${path}${after === undefined ? '' : `&after=${after}`}`)
     items.push(...body[list])

@@ -2,11 +2,11 @@ import { connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import { afterEach, describe, expect, test } from 'vitest'
-import { fakeWorld } from './fake-world.ts'
 import { MAX_UNDER_WAY } from './routes/doors.ts'
 import { rawRequest } from './served.ts'
 import { buildServer, type Patience } from './server.ts'
 import type { HttpWorld } from './world.ts'
+import { fakeWorld } from './world-fixture.ts'
 
 const MIB = 1024 * 1024
 /** Short, so that a test of giving up does not take long; everything else is far quicker. */
@@ -375,7 +375,10 @@ describe('an address', () => {
     '/v1/ledger?limit=1e2',
     '/v1/ledger?limit=',
     '/v1/ledger?limit=0x10',
-    '/v1/ledger?after=9007199254740993',
+    '/v1/ledger?after=-1',
+    '/v1/ledger?after=1.2.3',
+    '/v1/ledger?sku=A&after=1.2',
+    '/v1/incidents?after=9007199254740993',
     '/v1/ledger?sku=A&sku=B',
     '/v1/incidents?closed=1',
     '/v1/incidents?closed=true&closed=false',
@@ -395,7 +398,7 @@ describe('an outage', () => {
     [Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), 503, 'DATABASE_UNREACHABLE'],
     [new Error('Connection terminated unexpectedly'), 503, 'DATABASE_UNREACHABLE'],
   ] as const)('%s is told as such, without its words', async (cause, status, code) => {
-    const port = await listen({ ledger: () => Promise.reject(cause) })
+    const port = await listen({ feed: () => Promise.reject(cause) })
     const told = await rawRequest(port, request('GET /v1/ledger', [TOKEN, 'Connection: close']))
     expect([statusOf(told), codeOf(told)]).toEqual([status, code])
     expect(told).toMatch(/retry-after: 1/i)
@@ -404,7 +407,7 @@ describe('an outage', () => {
   test('a bug is told to us and not to the client', async () => {
     const bugs: unknown[] = []
     const port = await listen({
-      ledger: () => Promise.reject(new Error('select secret from table')),
+      feed: () => Promise.reject(new Error('select secret from table')),
       onBug: (cause, where) => bugs.push([String(cause), where]),
     })
     const told = await rawRequest(port, request('GET /v1/ledger', [TOKEN, 'Connection: close']))

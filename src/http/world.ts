@@ -1,6 +1,6 @@
 /** What the routes stand on; `main.ts` fills it. A route translates, and holds no rule. */
 
-import type { DeadLetterRow, IncidentRow, KeptAnswer, LedgerRow } from '../adapters/postgres/queries.ts'
+import type { DeadLetterRow, FeedPlace, IncidentRow, KeptAnswer, LedgerRow } from '../adapters/postgres/queries.ts'
 import type { Scope, TokenHolder } from '../adapters/postgres/token-store.ts'
 import type { ConfigurationDocument, Difference } from '../app/configuration-file.ts'
 import type { Lane } from '../app/lane.ts'
@@ -9,6 +9,8 @@ import type { ShopStatus } from '../app/shop-ports.ts'
 import type { Configuration } from '../core/configuration.ts'
 import type { Instant, ShopId, Sku, SourceId } from '../core/ids.ts'
 import type { SkuState } from '../core/stock.ts'
+
+export type { FeedPlace }
 
 export type RawHeaders = Readonly<Record<string, string | undefined>>
 
@@ -52,7 +54,9 @@ export type HttpWorld = {
   ) => Promise<{ readonly refused: Refused } | { readonly receipt: Receipt }>
   /** Sends a dead letter through the door again, as if it had just come. */
   readonly replay: (id: number) => Promise<Receipt | 'unknown' | 'not-open'>
-  readonly ledger: (page: { sku: Sku | undefined; after: number; limit: number }) => Promise<readonly LedgerRow[]>
+  /** Entries of one SKU after a version, or of all streams after a place in the feed. */
+  readonly ledger: (page: { sku: Sku; after: number; limit: number }) => Promise<readonly LedgerRow[]>
+  readonly feed: (page: { after: FeedPlace; limit: number }) => Promise<readonly LedgerRow[]>
   readonly incidents: (page: { before: number; limit: number; closedToo: boolean }) => Promise<readonly IncidentRow[]>
   readonly deadLetters: (page: { after: number; limit: number }) => Promise<readonly DeadLetterRow[]>
   readonly configuration: () => Promise<{ readonly version: number; readonly document: ConfigurationDocument }>

@@ -4,14 +4,17 @@ import { figure, orderCall, origin, rules } from '../../../test/postgres-world.t
 import { skuOf } from '../../core/ids.ts'
 import { fileDelivery } from './inbox-store.ts'
 import { createLane } from './lane.ts'
+import { appendEntry } from './ledger.ts'
 import {
   closeIncident,
   deadLetterById,
   deadLetterPage,
   decideDeadLetter,
+  type FeedPlace,
   incidentPage,
   keepAnswer,
   keptAnswer,
+  ledgerFeed,
   ledgerPage,
   openIncident,
 } from './queries.ts'
@@ -42,11 +45,36 @@ async function allPages<Row>(page: (last: Row | undefined) => Promise<readonly R
 
 describe('the ledger', () => {
   test.for([1, 3, 500])('pages of %i hold each entry once, oldest first', async (limit) => {
-    const all = await allPages((last: { seq: number } | undefined) =>
-      ledgerPage(fresh.database.pool, { sku: undefined, after: last?.seq ?? 0, limit }),
+    const all = await allPages((last: FeedPlace | undefined) =>
+      ledgerFeed(fresh.database.pool, { after: last ?? { txid: '0', seq: 0 }, limit }),
     )
     expect(all).toHaveLength(16)
-    expect(all.map(({ seq }) => seq)).toEqual(all.map(({ seq }) => seq).toSorted((a, b) => a - b))
+    expect(new Set(all.map(({ stream, version }) => `${stream} ${version}`)).size).toBe(16)
+  })
+
+  test('whoever reads the feed misses no entry that is committed later than its number says', async () => {
+    const { pool } = fresh.database
+    const entry = (cause: string) => ({
+      stream: 'configuration',
+      kind: 'test',
+      actor: 'test',
+      cause,
+      configuration: 1,
+      body: {},
+    })
+    const all = await allPages((last: FeedPlace | undefined) =>
+      ledgerFeed(pool, { after: last ?? { txid: '0', seq: 0 }, limit: 500 }),
+    )
+    const place = all.at(-1) ?? { txid: '0', seq: 0 }
+    const slow = await pool.connect()
+    await slow.query('begin')
+    await appendEntry(slow, { ...entry('slow'), stream: 'source:slow' })
+    await fresh.database.transaction((client) => appendEntry(client, entry('quick')))
+    expect(await ledgerFeed(pool, { after: place, limit: 500 })).toEqual([])
+    await slow.query('commit')
+    slow.release()
+    const causes = (await ledgerFeed(pool, { after: place, limit: 500 })).map(({ cause }) => cause)
+    expect(causes).toEqual(['slow', 'quick'])
   })
 
   test('of one SKU come by version, and of no other SKU', async () => {

@@ -15,22 +15,43 @@ export type LedgerRow = {
   readonly configuration: number
   readonly body: unknown
   readonly hash: string
+  readonly txid: string
   readonly seq: number
 }
 
-/** Entries after a position, oldest first; of one SKU or of all. Index: ledger_entry_one_writer, ledger_entry's identity. */
-export async function ledgerPage(
-  on: Queryable,
-  { sku, after, limit }: { sku: Sku | undefined; after: number; limit: number },
-) {
+/** A place in the order in which entries became certain. The first is before all of them. */
+export type FeedPlace = { readonly txid: string; readonly seq: number }
+
+const ENTRY = `seq, ledger_entry.txid::text as txid, stream, version, at, kind, actor, cause, configuration, body, encode(hash, 'hex') as hash`
+
+/** Entries of one SKU after a version, oldest first. Index: ledger_entry_one_writer. */
+export async function ledgerPage(on: Queryable, { sku, after, limit }: { sku: Sku; after: number; limit: number }) {
   const { rows } = await on.query<LedgerRow>(
-    `select seq, stream, version, at, kind, actor, cause, configuration, body, encode(hash, 'hex') as hash
+    `select ${ENTRY}
      from ledger_entry
-     where ($1::text is null or stream = $1)
-       and case when $1::text is null then seq else version end > $2
-     order by case when $1::text is null then seq else version end
+     where stream = $1
+       and version > $2
+     order by version
      limit $3`,
-    [sku === undefined ? null : streamOfSku(sku), after, limit],
+    [streamOfSku(sku), after, limit],
+  )
+  return rows
+}
+
+/**
+ * Entries of all streams after a place, for whoever must miss none. Not by seq alone: a lower one may be committed later, and
+ * whoever has passed it would never see it. So entries wait for every transaction that began before theirs.
+ * Index: ledger_entry_feed_idx (txid, seq).
+ */
+export async function ledgerFeed(on: Queryable, { after, limit }: { after: FeedPlace; limit: number }) {
+  const { rows } = await on.query<LedgerRow>(
+    `select ${ENTRY}
+     from ledger_entry
+     where (ledger_entry.txid, seq) > ($1::xid8, $2::bigint)
+       and ledger_entry.txid < pg_snapshot_xmin(pg_current_snapshot())
+     order by ledger_entry.txid, seq
+     limit $3`,
+    [after.txid, after.seq, limit],
   )
   return rows
 }

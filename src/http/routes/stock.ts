@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Configuration } from '../../core/configuration.ts'
-import { type Sku, shopOf, skuOf } from '../../core/ids.ts'
+import { shopOf, skuOf } from '../../core/ids.ts'
 import { availabilityOf } from '../../core/sellable.ts'
 import { emptyState, type SkuState } from '../../core/stock.ts'
 import { need } from '../auth.ts'
@@ -22,7 +22,7 @@ import {
 } from '../contract.ts'
 import { problems } from '../openapi.ts'
 import { Problem } from '../problem.ts'
-import type { HttpWorld } from '../world.ts'
+import type { FeedPlace, HttpWorld } from '../world.ts'
 import { shopIn, skuIn } from './reservations.ts'
 
 const DEFAULT_LIMIT = 100
@@ -83,13 +83,18 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
       },
     },
     async (request) => {
-      const { after = 0, limit = DEFAULT_LIMIT } = request.query
-      const sku: Sku | undefined = request.query.sku === undefined ? undefined : skuIn(request.query.sku, 'sku')
-      const rows = await world.ledger({ sku, after, limit })
+      const { after = '0', limit = DEFAULT_LIMIT } = request.query
+      const sku = request.query.sku === undefined ? undefined : skuIn(request.query.sku, 'sku')
+      const rows =
+        sku === undefined
+          ? await world.feed({ after: placeOf(after), limit })
+          : await world.ledger({ sku, after: versionOf(after), limit })
       const last = rows.at(-1)
       return {
-        entries: rows.map(({ seq: _, ...row }) => ({ ...row, at: iso(row.at) })),
-        ...(rows.length === limit && last ? { next: sku === undefined ? last.seq : last.version } : {}),
+        entries: rows.map(({ seq: _, txid: __, ...row }) => ({ ...row, at: iso(row.at) })),
+        ...(rows.length === limit && last
+          ? { next: sku === undefined ? `${last.txid}.${last.seq}` : String(last.version) }
+          : {}),
       }
     },
   )
@@ -171,6 +176,20 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
       return reply.code(202).send(result)
     },
   )
+}
+
+/** A place in the feed, as `next` told it. */
+function placeOf(text: string): FeedPlace {
+  const [txid = '0', seq = '0'] = text.split('.')
+  return { txid, seq: Number(seq) }
+}
+
+function versionOf(text: string): number {
+  const version = Number(text)
+  if (Number.isSafeInteger(version)) return version
+  throw new Problem('REQUEST_WRONG', 'after must be the `next` of the page before.', {
+    more: { problems: [{ field: 'after', problem: 'must be the `next` of the page before' }] },
+  })
 }
 
 const iso = (moment: number): string => new Date(moment).toISOString()

@@ -18,6 +18,7 @@ export const fakeWorld = (given: Partial<HttpWorld> = {}): HttpWorld => ({
   receive: async () => ({ receipt: { accepted: 1, repeated: 0, deadLetters: [], notes: [] } }),
   replay: never('replay'),
   ledger: never('ledger'),
+  feed: never('feed'),
   incidents: never('incidents'),
   deadLetters: never('deadLetters'),
   configuration: never('configuration'),
