@@ -51,6 +51,8 @@ export type StoryWorld = {
   quiet(sku: string): Promise<void>
   /** Waits until every order that was in the shop before this call is known. */
   ordersRead(): Promise<void>
+  /** Waits until the watermark has passed this call: what is read as new or changed then no longer goes back to what was before. */
+  watermarkPassed(): Promise<void>
   /** A close-out product that the net warehouse has `units` of, shown by the shop. */
   stocked(name: string, units: number): Promise<string>
   ordered(sku: string, units: number): Promise<Placed>
@@ -132,6 +134,17 @@ export async function openStory(): Promise<StoryWorld> {
     if (outcome.refused) throw new Error(`ORDER_REFUSED: ${outcome.messages.join('; ')}. The story expected a yes.`)
     return outcome
   }
+  /** Waits until the watermark stands behind the moment of this call plus `ms`. */
+  const watermarkAfter = async (ms: number): Promise<void> => {
+    const calledAt = await databaseNow(database.pool)
+    const watermark = async (): Promise<number> => {
+      const { rows } = await database.pool.query<{ moment: Instant }>('select moment from watermark where owner = $1', [
+        SHOP,
+      ])
+      return rows[0]?.moment ?? 0
+    }
+    await eventually(watermark, (moment) => moment > calledAt + ms, 'the orders of the shop are read')
+  }
   const configure: StoryWorld['configure'] = async (shopRules = {}) => {
     const auth = { kind: 'standard-webhooks', secretFrom: { env: SOURCE_SECRET } } as const
     const rules = { warehouses: ['net', 'gross'], zone: 'Europe/Berlin' }
@@ -182,17 +195,8 @@ export async function openStory(): Promise<StoryWorld> {
       }
       await eventually(busy, (left) => left === 0, `nothing is left to do about ${sku}`)
     },
-    async ordersRead() {
-      const calledAt = await databaseNow(database.pool)
-      const readUntil = async (): Promise<number> => {
-        const { rows } = await database.pool.query<{ moment: Instant }>(
-          'select moment from watermark where owner = $1',
-          [SHOP],
-        )
-        return (rows[0]?.moment ?? 0) + ORDER_IN_FLIGHT_MS
-      }
-      await eventually(readUntil, (until) => until > calledAt, 'all orders of the shop are read')
-    },
+    ordersRead: () => watermarkAfter(-ORDER_IN_FLIGHT_MS),
+    watermarkPassed: () => watermarkAfter(0),
     async stocked(name, units) {
       const sku = shop.sku(name)
       await shop.createProduct({ sku, stock: 0, closeOut: true })
