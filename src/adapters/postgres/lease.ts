@@ -3,6 +3,7 @@
  * nothing else. So a process that was killed is known to be gone at once, and no clock has to guess.
  */
 import pg from 'pg'
+import { oneAtATime } from '../one-at-a-time.ts'
 
 export type Leases = {
   /**
@@ -32,6 +33,7 @@ export function openLeases(url: string, schema: string): Leases {
   let current: pg.Client | undefined
   let session: Promise<pg.Client> | undefined
   const held = new Set<string>()
+  const inTurn = oneAtATime()
   let entered = false
 
   /** Forgets a session, once: what an older one says when it ends is no news about the present one. */
@@ -82,23 +84,25 @@ export function openLeases(url: string, schema: string): Leases {
       entered = true
     },
 
-    async holds(name) {
-      const client = await openSession()
-      try {
-        // A lease that we have is asked for as well: only a session that still answers is proof of it.
-        const { rows } = await client.query<{ got: boolean }>(
-          'select $2 or pg_try_advisory_lock(hashtextextended($1, 0)) as got',
-          [`${schema}:lease:${name}`, held.has(name)],
-        )
-        // The session may have ended between the answer and now.
-        if (client !== current) return false
-        if (rows[0]?.got) held.add(name)
-        return rows[0]?.got ?? false
-      } catch (cause) {
-        lose(client)
-        throw cause
-      }
-    },
+    // Several loops ask at once, and a session answers one question at a time.
+    holds: (name) =>
+      inTurn(async () => {
+        const client = await openSession()
+        try {
+          // A lease that we have is asked for as well: only a session that still answers is proof of it.
+          const { rows } = await client.query<{ got: boolean }>(
+            'select $2 or pg_try_advisory_lock(hashtextextended($1, 0)) as got',
+            [`${schema}:lease:${name}`, held.has(name)],
+          )
+          // The session may have ended between the answer and now.
+          if (client !== current) return false
+          if (rows[0]?.got) held.add(name)
+          return rows[0]?.got ?? false
+        } catch (cause) {
+          lose(client)
+          throw cause
+        }
+      }),
 
     async close() {
       const client = await session?.catch(() => undefined)

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Shop, StockWrite, WriteOutcome } from '../../app/ports.ts'
 import { instantOf, type Sku } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
+import { oneAtATime } from '../one-at-a-time.ts'
 import type { TokenStore } from './access-token.ts'
 import { adminApi } from './admin-api.ts'
 import { type HttpCall, httpCaller } from './http-call.ts'
@@ -45,7 +46,7 @@ export function connectShop(connection: ShopConnection): ShopwareShop {
     call,
     ...(connection.now === undefined ? {} : { now: connection.now }),
   })
-  const oneAtATime = queue()
+  const inTurn = oneAtATime()
 
   return {
     highestNumber: () => highestOrderNumber(api),
@@ -64,7 +65,7 @@ export function connectShop(connection: ShopConnection): ShopwareShop {
     async write(rows: readonly StockWrite[]): Promise<readonly WriteOutcome[]> {
       bounded('rows', rows.length, MAX_WRITE_ROWS)
       // One request in flight: parallel ones meet deadlocks even in the same order of rows.
-      return oneAtATime(() => writeStock(api, url, rows, pause))
+      return inTurn(() => writeStock(api, url, rows, pause))
     },
     async clock() {
       const answer = await api.send({ method: 'GET', path: '/api/_info/version' })
@@ -77,14 +78,4 @@ export function connectShop(connection: ShopConnection): ShopwareShop {
 
 function bounded(what: string, given: number, most: number): void {
   if (given > most) throw new RangeError(`${given} ${what} in one call; at most ${most}`)
-}
-
-/** Runs tasks one after another; a failed one does not stop the next. */
-function queue(): <T>(task: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (task) => {
-    const mine = last.then(task)
-    last = mine.catch(() => undefined)
-    return mine
-  }
 }
