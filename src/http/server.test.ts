@@ -26,16 +26,19 @@ async function listen(world: Partial<HttpWorld> = {}, patience?: Patience): Prom
 }
 
 const request = (line: string, headers: readonly string[] = [], body = ''): string =>
-  [`${line} HTTP/1.1`, 'Host: holdfast', ...headers, '', body].join('\r\n')
+  [`${line} HTTP/1.1`, 'Host: holdfast', ...(line === GATEWAY ? [SHOP_SIGNED] : []), ...headers, '', body].join('\r\n')
 
 const TOKEN = 'Authorization: Bearer token-of-the-test'
 const JSON_TYPE = 'Content-Type: application/json'
 const SIGNED = 'webhook-signature: v1,x'
 const DOOR = 'POST /v1/sources/wms/messages'
 const GATEWAY = 'POST /shopware/checkout-gateway'
+const SHOP_SIGNED = `shopware-shop-signature: ${'a'.repeat(64)}`
 
 const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1])
 const codeOf = (answer: string): string | undefined => /"code":"([A-Z_]+)"/.exec(answer)?.[1]
+
+const unauthentic = async (raw: Buffer) => ({ httpCode: 401, headers: {}, body: String(raw.length) })
 
 /** A socket that stays open after writing, and what it hears. */
 function open(port: number): Socket {
@@ -166,9 +169,11 @@ describe('a body', () => {
   })
 
   test('unproved is not read: the refusal comes while the body is still to come', async () => {
-    const port = await listen()
+    const port = await listen({ shopware: { ...fakeWorld().shopware, webhook: unauthentic, gateway: unauthentic } })
     for (const [door, headers, status] of [
       [DOOR, [], 401],
+      ['POST /shopware/webhooks', [], 401],
+      ['POST /shopware/checkout-gateway?', ['shopware-shop-signature: short'], 401],
       ['POST /v1/tokens', [JSON_TYPE], 401],
       ['PUT /v1/configuration', ['Authorization: Bearer wrong-token', JSON_TYPE], 401],
       ['POST /v1/stock', [TOKEN, JSON_TYPE], 405],

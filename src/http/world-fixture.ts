@@ -33,7 +33,11 @@ export const fakeWorld = (given: Partial<HttpWorld> = {}): HttpWorld => ({
   shopware: {
     registration: never('registration'),
     confirmation: never('confirmation'),
-    gateway: async (raw) => ({ httpCode: 200, headers: {}, body: String(raw.length) }),
+    gateway: async (raw, headers) => ({
+      httpCode: headers['shopware-shop-signature'] === undefined ? 401 : 200,
+      headers: {},
+      body: String(raw.length),
+    }),
     webhook: never('webhook'),
   },
   appBundle: { appSecret: 'secret', version: '1.0.0' },

@@ -78,7 +78,9 @@ type Piece = { readonly raw: string } & ReadJson
 /** One message, an array, or NDJSON. An authentic body that is no JSON at all is one dead letter, not an error. */
 function split(raw: Buffer, contentType: string): readonly Piece[] | 'too-many' {
   const text = textOf(raw)
-  if (text === undefined) return [{ raw: raw.toString('latin1'), problem: 'It is not UTF-8', at: 0 }]
+  // Kept byte for byte, and in a form that no replay can take for a message: as another encoding it would name other goods.
+  if (text === undefined)
+    return [{ raw: `base64:${raw.toString('base64')}`, problem: 'It is not UTF-8, so it is kept in base64', at: 0 }]
   const declared = contentType.split(';')[0]?.trim().toLowerCase() === 'application/x-ndjson'
   const items = declared ? undefined : readItems(text, MAX_MESSAGES)
   if (items === 'too-many') return items

@@ -69,7 +69,16 @@ export function doorRoutes(app: FastifyInstance, world: HttpWorld, bodies: Bodie
       },
     )
 
-    const shopware = { bodyLimit: MAX_SHOPWARE_BYTES }
+    type ShopwareDoor = 'confirmation' | 'gateway' | 'webhook'
+    /** Without the form of a signature nothing is read: the door gives its refusal on an empty body. */
+    const shopware = (to: ShopwareDoor) => ({
+      bodyLimit: MAX_SHOPWARE_BYTES,
+      onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
+        const headers = headersOf(request)
+        if (!HEX_DIGEST.test(headers[SHOP_SIGNATURE] ?? ''))
+          return raw(reply, await world.shopware[to](Buffer.alloc(0), headers))
+      },
+    })
     const signed = {
       ...rawBody('As Shopware sends it', 'application/json'),
       ...provedBy('shopwareShop'),
@@ -83,18 +92,18 @@ export function doorRoutes(app: FastifyInstance, world: HttpWorld, bodies: Bodie
     )
     door.post(
       '/shopware/confirmation',
-      { ...shopware, schema: { summary: 'The shop confirms', ...signed } },
+      { ...shopware('confirmation'), schema: { summary: 'The shop confirms', ...signed } },
       async (request, reply) => raw(reply, await world.shopware.confirmation(rawOf(request), headersOf(request))),
     )
     door.post(
       '/shopware/checkout-gateway',
-      { ...shopware, schema: { summary: 'May this order be written?', ...signed } },
+      { ...shopware('gateway'), schema: { summary: 'May this order be written?', ...signed } },
       async (request, reply) => raw(reply, await world.shopware.gateway(rawOf(request), headersOf(request))),
     )
     door.post(
       '/shopware/webhooks',
       {
-        ...shopware,
+        ...shopware('webhook'),
         schema: {
           summary: 'Something happened: look',
           response: { 204: Type.Null({ description: 'It is kept' }) },
@@ -105,6 +114,9 @@ export function doorRoutes(app: FastifyInstance, world: HttpWorld, bodies: Bodie
     )
   })
 }
+
+const SHOP_SIGNATURE = 'shopware-shop-signature'
+const HEX_DIGEST = /^[0-9a-f]{64}$/
 
 /** The same words whatever was wrong: an unknown source is no news to whoever guesses names. */
 const notAuthentic = () => new Problem('NOT_AUTHENTIC', 'The message is not authentic.')
