@@ -50,6 +50,8 @@ const RECOVERS_WITHIN_MS = 600_000
 const MAX_FAILED_STARTS = 6
 const STOPS_WITHIN_MS = 15_000
 const POLL_MS = 50
+/** A server that lived so long was well: its end is the first of a new series. */
+const HEALTHY_AFTER_MS = 5_000
 /** A server that keeps dying is started again ever more slowly, up to this. */
 const MAX_RESTART_DELAY_MS = 5_000
 const DATABASE = 'holdfast'
@@ -200,7 +202,7 @@ function supervise(native: string, data: string, port: number, log: (sentence: s
 
   const startAgain = (startedAt: number, why: string): void => {
     if (stopping) return
-    failures = performance.now() - startedAt > STARTS_WITHIN_MS ? 1 : failures + 1
+    failures = performance.now() - startedAt > HEALTHY_AFTER_MS ? 1 : failures + 1
     const delayMs = Math.min(MAX_RESTART_DELAY_MS, 100 * 2 ** (failures - 1))
     log(`PostgreSQL ${why}; it is started again in ${delayMs} ms.`)
     timer = setTimeout(start, delayMs)
