@@ -240,3 +240,15 @@ test('an open order that the shop has no more is gone, and told once (H13)', asy
   await shop.reader().readOpenAgain()
   expect(shop.orders()).toEqual([])
 })
+
+test('a completed order that we still count is recorded each time it comes round, an open one only when it changed', async () => {
+  const shop = desk()
+  shop.put(orderOf(1, 'completed'))
+  shop.put(orderOf(2))
+  const round = async () => {
+    await shop.reader().readOpenAgain()
+    return shop.orders().flatMap(({ order }) => (order.state === 'deleted' ? [] : [order.orderId]))
+  }
+  expect(await round()).toEqual(['id-2', 'id-1'])
+  expect(await round()).toEqual(['id-1'])
+})

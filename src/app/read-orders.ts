@@ -62,11 +62,12 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
   /** Records what is new about these orders. An order that was read unchanged costs one hash. */
   async function record(
     orders: readonly ReadOrder[],
-    options: { baseline?: boolean; skipCompleted?: boolean } = {},
+    options: { baseline?: boolean; skipCompleted?: boolean; evenIfKnown?: boolean } = {},
   ): Promise<void> {
     const { shop: name, warehouseKnowsOrdersBefore } = rules()
     const news = orders.filter((order) => {
       const known = seen.get(order.orderId)
+      if (options.evenIfKnown) return true
       return known !== digest(order) && !(options.skipCompleted && known === undefined && order.state === 'completed')
     })
     for (let from = 0; from < news.length; from += ORDERS_AT_ONCE) {
@@ -176,7 +177,11 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       turn = ids.length < OPEN_ORDERS_AT_ONCE ? '' : (ids.at(-1) ?? '')
       if (ids.length === 0) return
       const found = await shop.ordersById(ids)
-      await record(found)
+      // We count them still, whatever we knew of them when we read them last: an order that was completed before its units were
+      // proved to have left is looked at again until they are.
+      const isDone = ({ state }: ReadOrder): boolean => state === 'completed' || state === 'cancelled'
+      await record(found.filter((order) => !isDone(order)))
+      await record(found.filter(isDone), { evenIfKnown: true })
       const present = new Set(found.map(({ orderId }) => orderId))
       const gone = ids.filter((orderId) => !present.has(orderId) && seen.get(orderId) !== GONE)
       await Promise.all(gone.map((orderId) => recordGone(orderId)))
