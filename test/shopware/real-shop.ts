@@ -17,6 +17,10 @@
  *
  * The four commands are optional; a test that needs one asks for it and fails by name. The driver itself uses HTTP only.
  *
+ * The story (`story*.shopware.ts`) installs the app of a Holdfast that it starts as a process of its own, so it needs the commands
+ * that install and uninstall, and the console to deactivate; `STORY_LOG` names a file for that process's log, `STORY_LOG_LEVEL` its
+ * level. It uninstalls an app named Holdfast that it finds: use no shop where one is at work.
+ *
  * A shop can be used again and again: each driver has a *run*, a short word. SKUs made by `sku('a')` begin with `<run>-`, buyers'
  * addresses with `<run>.`, and `removeEverythingOf(run)` deletes both with all their orders. Use no shop that somebody sells with.
  *
