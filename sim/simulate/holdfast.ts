@@ -58,6 +58,8 @@ export interface Holdfast {
   onRecorded(orderNumbers: readonly string[]): Promise<void>
   /** Dies after so many more steps; at once when 0. */
   kill(steps: number): void
+  /** Takes back what {@link kill} has begun. */
+  spare(): void
   stop(): Promise<void>
 }
 
@@ -256,6 +258,9 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     kill(steps) {
       if (steps === 0) die()
       else fuse = steps
+    },
+    spare() {
+      fuse = undefined
     },
     async stop() {
       insist.stop()

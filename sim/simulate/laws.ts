@@ -34,8 +34,9 @@ function checkAcknowledged({ store, sources, breaks }: World): void {
   for (const { name, acknowledged } of sources) {
     for (const id of acknowledged) {
       const row = store.inboxByName.get(`${name}\u001f${id}`)
-      if (!row) breaks('acknowledged', `message ${id} was answered 202 and is gone`)
-      else if (row.state === 'pending')
+      const isDead = (): boolean => store.deadLetters.some((letter) => letter.messageId.startsWith(id))
+      if (!row && !isDead()) breaks('acknowledged', `message ${id} was answered 202 and is gone`)
+      else if (row?.state === 'pending')
         breaks('acknowledged', `message ${id} was answered 202 and nothing came of it: ${row.raw}`)
     }
   }
@@ -46,7 +47,12 @@ function checkAcknowledged({ store, sources, breaks }: World): void {
 /** Each line of each order is counted exactly once: what is live for it and what has left add up to what is wanted. */
 function checkLines(world: World): void {
   const check = (shop: string, orderId: string, state: string, line: string, sku: string, units: number): void => {
-    const left = shippedOf(world, line)
+    // Who never says "shipped" is believed to have shipped what the shop calls complete.
+    const left = world.shape.sources.some(({ dialect }) => dialect === 'flat')
+      ? state === 'completed'
+        ? units
+        : 0
+      : shippedOf(world, line)
     const wanted = state === 'cancelled' ? 0 : Math.max(0, units - left)
     let counted = 0
     for (const place of world.store.byOrder.get(orderKey(shopOf(shop), orderId)) ?? []) {
@@ -72,12 +78,23 @@ function checkIncidents(world: World): void {
     const deficit = Math.max(0, owed(world, sku) - onShelves(world, sku))
     const told = [...world.store.incidents.values()].filter((each) => each.code === 'SHORTAGE' && each.sku === sku)
     const units = told.reduce((sum, each) => sum + (each.units ?? 0), 0)
-    if (deficit > 0 && told.length === 0)
+    // A figure below its pegs may be those very units leaving (law L3): as long as it may be so, nobody is told.
+    const mayLeave = world.sources.reduce((sum, source) => sum + unallocated(source, sku), 0)
+    if (deficit > mayLeave && told.length === 0)
       world.breaks('shortage told', `${deficit} ${sku} are missing and nobody was told`)
     if (deficit === 0 && told.length > 0)
-      world.breaks('shortage told', `${units} ${sku} are told missing and none is: ${JSON.stringify(told)}`)
+      world.breaks('shortage settled', `${units} ${sku} are told missing and none is: ${JSON.stringify(told)}`)
   }
 }
+
+const unallocated = (source: World['sources'][number], sku: string): number =>
+  source
+    .lines()
+    .reduce(
+      (sum, { line }) =>
+        sum + (line.sku === sku ? Math.max(0, line.units - line.cancelled - line.shipped - line.allocated) : 0),
+      0,
+    )
 
 function checkNothingHeld({ store, breaks }: World): void {
   for (const table of store.skusById) {
@@ -142,8 +159,11 @@ export async function checkBuying(world: World): Promise<void> {
       basket: new Uint8Array(),
       lines: [{ sku: skuOf(sku), units, lineKey: key }],
     })
-    const [{ objections }] = await Promise.all([answer, world.timeline.runUntil(world.timeline.now() + 6_000)])
-    return objections.length === 0
+    let objections: number | undefined
+    answer.then((heard) => (objections = heard.objections.length)).catch(() => undefined)
+    await world.timeline.runUntil(world.timeline.now() + 6_000)
+    if (objections === undefined) world.breaks('answered', `${shop.id} asked for ${units} ${sku} and heard nothing`)
+    return objections === 0
   }
   for (const [index, sku] of world.shape.skus.entries()) {
     const shop = world.shops[(world.shape.seed + index) % world.shops.length]

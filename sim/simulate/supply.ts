@@ -79,6 +79,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
   const underWay = new Map<string, { readonly saidAt: number; readonly body: string }>()
   const acknowledged = new Set<string>()
   let said = 0
+  let tick = 0
   let newestArrived = 0
   let restored = false
 
@@ -122,7 +123,11 @@ export function openSource(options: SourceOptions): SimulatedSource {
     dialect: shape.dialect,
     deliver: { carry },
     random: noise,
-    clock: timeline.now,
+    // Two acts never share a tick: what a coarser clock leaves open is proved elsewhere.
+    clock: () => {
+      tick = Math.max(tick + 1, timeline.now())
+      return tick
+    },
     pause: timeline.sleep,
   })
   const source: SimulatedSource = {
@@ -207,6 +212,13 @@ export function openSource(options: SourceOptions): SimulatedSource {
         wms.setRight(stock)
         stock.blocked = blocked.get(`${stock.warehouse}/${stock.sku}`) ?? 0
         stock.elsewhere = elsewhere.get(`${stock.warehouse}/${stock.sku}`) ?? 0
+      }
+      // What the restarted book gave out twice it takes back.
+      for (const { line } of source.lines()) {
+        const { onHand, blocked: held, elsewhere: others } = bookOf(wms.book(), line.sku, line.warehouse)
+        const over = held + others + ownAllocated(wms.book(), line.sku, line.warehouse) - onHand
+        line.allocated -= Math.min(line.allocated, Math.max(0, over))
+        line.picked = Math.min(line.picked, line.allocated)
       }
       restored = false
     },

@@ -14,6 +14,8 @@ export interface Timeline {
   readonly happened: () => number
 }
 
+const settled = (): Promise<void> => new Promise(setImmediate)
+
 type Event = { readonly at: number; readonly no: number; readonly happen: () => void }
 
 /** Opens a timeline that begins at a moment. */
@@ -31,13 +33,15 @@ export function timelineFrom(begin: number): Timeline {
     after,
     sleep: (ms) => new Promise((wake) => after(ms, wake)),
     async runUntil(moment) {
+      // What the caller has just begun goes as far as it can without waiting.
+      await settled()
       for (let next = queue[0]; next && next.at <= moment; next = queue[0]) {
         pop(queue)
         now = Math.max(now, next.at)
         happened += 1
         next.happen()
         // Everything that follows from it without waiting has happened when this returns.
-        await new Promise(setImmediate)
+        await settled()
       }
       now = Math.max(now, moment)
     },

@@ -378,6 +378,8 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
 
   // ── the warehouse's people ──
 
+  const flat = shape.sources.some(({ dialect }) => dialect === 'flat')
+
   /** Which source serves a line: one of them, for good. */
   const servedBy = new Map<string, SimulatedSource>()
   function handOver(wanted: Parameters<SimulatedSource['handOver']>[0], isNew = true): boolean {
@@ -393,6 +395,8 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
   /** The connector looks at every order and hands over what is new or different. */
   function handOverAll(limit: number): void {
     let left = limit
+    // Of a source that says nothing of orders, only its figures tell: there we have to be the first to know.
+    const isEarly = (order: Order): boolean => flat && unreadOrders.has(order.id)
     const hand = (wanted: Parameters<SimulatedSource['handOver']>[0]): void => {
       const known = servedBy.get(wanted.line)
       const line = known && bookLine(known, wanted.shop, wanted.orderNumber, wanted.line)
@@ -403,14 +407,14 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
       handOver({ ...wanted, units: wants })
     }
     for (const { world } of shops) {
-      for (const { orderNumber, state, lines } of world.orders.values())
-        for (const line of lines)
+      for (const order of world.orders.values())
+        for (const line of isEarly(order) ? [] : order.lines)
           hand({
             shop: world.name,
-            orderNumber,
+            orderNumber: order.orderNumber,
             line: line.id,
             sku: String(line.payload.productNumber),
-            units: state === 'cancelled' ? 0 : line.units,
+            units: order.state === 'cancelled' ? 0 : line.units,
           })
     }
     for (const { channel, orderNumber, state, lines } of channels.orders)
@@ -620,6 +624,7 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
     async calm() {
       trace.note('calm', '')
       weather.calm()
+      holdfast?.spare()
       const ends = now() + CALM_MS
       const pass = (ms: number) => timeline.runUntil(now() + ms)
       for (let tried = 0; tried < 20 && !holdfast?.isAlive(); tried++) {
@@ -656,12 +661,28 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
   }
 
   async function trust(sku: string, warehouse: string): Promise<void> {
-    const done = holdfast?.lane.submit(
-      { kind: 'trust', sku: skuOf(sku), warehouse: warehouseOf(warehouse) },
-      { actor: 'cli:operator', cause: 'trust' },
-    )
-    await Promise.all([done, timeline.runUntil(now() + 200)])
+    let isDone = false
+    const asked = holdfast
+    asked?.lane
+      .submit(
+        { kind: 'trust', sku: skuOf(sku), warehouse: warehouseOf(warehouse) },
+        { actor: 'cli:operator', cause: 'trust' },
+      )
+      .then(
+        () => (isDone = true),
+        (cause: unknown) => breaks('bug', `trust: ${String(cause)}`, false),
+      )
+    await timeline.runUntil(now() + 200)
+    if (!isDone) breaks('answered', `an operator's word was not answered (${asked?.isAlive()})`)
   }
+
+  /** A source that says nothing of orders has them within the time that it declares. */
+  function keepWord(): void {
+    handOverAll(1_000)
+    allocateAll()
+    timeline.after(3_000, keepWord)
+  }
+  if (flat) keepWord()
 
   // ── the beginning ──
   weather.calm()
