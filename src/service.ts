@@ -11,6 +11,7 @@ import {
   type StoredConfiguration,
 } from './adapters/postgres/configuration-store.ts'
 import { type Database, databaseNow, openDatabase } from './adapters/postgres/database.ts'
+import { chooseSchema, type DemoWish } from './adapters/postgres/demo-schema.ts'
 import { startEmbeddedPostgres } from './adapters/postgres/embedded.ts'
 import { fileDelivery, inboxOn, wakeParked } from './adapters/postgres/inbox-store.ts'
 import { createLane } from './adapters/postgres/lane.ts'
@@ -35,6 +36,7 @@ import { deadLettersOn } from './adapters/postgres/replay.ts'
 import { heldReservation } from './adapters/postgres/reservation-query.ts'
 import { sealBlock } from './adapters/postgres/seal.ts'
 import { shopBookOn } from './adapters/postgres/shop-store.ts'
+import { sweep } from './adapters/postgres/sweep.ts'
 import { createToken, holderOf, keepToken } from './adapters/postgres/token-store.ts'
 import { verify } from './adapters/postgres/verify.ts'
 import { shopwareDoors } from './adapters/shopware/doors.ts'
@@ -51,6 +53,7 @@ import type { Config } from './config.ts'
 import type { Configuration } from './core/configuration.ts'
 import { instantOf, type ShopId, type SourceId, sourceOf } from './core/ids.ts'
 import { Failure } from './errors.ts'
+import { Problem } from './http/problem.ts'
 import { buildServer } from './http/server.ts'
 import { createMetrics } from './metrics.ts'
 
@@ -59,7 +62,9 @@ export type Service = {
   readonly adminToken: string
   /** Whether the admin token was made by this start: then it is shown, once. */
   readonly isFirstStart: boolean
-  readonly isConfigured: () => boolean
+  /** The service runs in the schema of a demo, which the next start drops. */
+  readonly isDemo: boolean
+  readonly schema: string
   /** Secret of the app, which the manifest carries. */
   readonly appSecret: string
   stop(): Promise<void>
@@ -69,6 +74,8 @@ export type ServiceOptions = {
   readonly config: Config
   readonly log: Logger
   readonly version: string
+  /** Whether to run in the schema of a demo; never if absent. */
+  readonly demo?: DemoWish
   /** A value of the environment: secrets are named in the configuration, never written there. */
   readonly secret: (name: string) => string | undefined
 }
@@ -77,18 +84,23 @@ const APPLY_EVERY_MS = 500
 const SEAL_EVERY_MS = 2_000
 const CONFIGURATION_EVERY_MS = 1_000
 const BURY_EVERY_MS = 60_000
+const SWEEP_EVERY_MS = 60 * 60_000
 
 /** Starts everything; returns once the service answers. Throws, in a sentence, whatever keeps it from starting. */
-export async function startService({ config, log, version, secret }: ServiceOptions): Promise<Service> {
+export async function startService({ config, log, version, demo = 'never', secret }: ServiceOptions): Promise<Service> {
   const metrics = createMetrics()
   const embedded =
     config.databaseUrl === undefined
       ? await startEmbeddedPostgres({ home: config.home, log: (text) => log.info(text) })
       : undefined
   const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
+  const { schema, isDemo } = await chooseSchema(databaseUrl, config.schema, demo).catch(async (cause: unknown) => {
+    await embedded?.stop()
+    throw away(cause)
+  })
   const database = openDatabase({
     url: databaseUrl,
-    schema: config.schema,
+    schema,
     connections: 20,
     onBroken: (cause) =>
       log.warn({ cause: cause.message }, 'A database connection broke; it is opened again when needed.'),
@@ -96,7 +108,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
   const { pool } = database
   try {
     await refuseUnsafeDatabase(database)
-    await migrate(pool, config.schema)
+    await migrate(pool, schema)
   } catch (cause) {
     await database.close()
     await embedded?.stop()
@@ -160,7 +172,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
   }
   const registrations = registrationsOn(database)
   const tokens = tokensOn(database)
-  const leases = openLeases(databaseUrl, config.schema)
+  const leases = openLeases(databaseUrl, schema)
   const book = shopBookOn(database)
   const publications = publicationBookOn(database)
   const onRecorded = async (orderNumbers: readonly string[]): Promise<void> => {
@@ -211,6 +223,12 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       await receivePorts.inbox.bury()
       return false
     },
+  })
+  const sweeping = startLoop({
+    name: 'sweep',
+    everyMs: SWEEP_EVERY_MS,
+    onTrouble: trouble,
+    round: () => sweep(pool),
   })
   const sealing = startLoop({
     name: 'seal',
@@ -308,6 +326,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
       deadLetters: (page) => deadLetterPage(pool, page),
       configuration: async () => stored,
       async configure(document, author, dryRun) {
+        if (isDemo && stored.version > 0) throw new Problem('DEMO_IS_PLAYING')
         const changes = differences(stored.document, document)
         if (dryRun || changes.length === 0) return { version: stored.version, document, changes }
         const next = await applyConfiguration(database, document, author)
@@ -354,7 +373,8 @@ export async function startService({ config, log, version, secret }: ServiceOpti
     url,
     adminToken,
     isFirstStart: isNew,
-    isConfigured: () => stored.version > 0,
+    isDemo,
+    schema,
     appSecret,
     async stop() {
       // Doors first, then who acts on its own, then the lane, then what all of them stand on.
@@ -364,6 +384,7 @@ export async function startService({ config, log, version, secret }: ServiceOpti
         applying.stop(),
         applyingBulk.stop(),
         burying.stop(),
+        sweeping.stop(),
         sealing.stop(),
         noticing.stop(),
         side.stop(),
@@ -387,6 +408,12 @@ function shopWithUrl(stored: StoredConfiguration, wanted: string): ShopId | unde
   return undefined
 }
 
+const away = (cause: unknown): Failure =>
+  new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer (${textOf(cause)}). Check DATABASE_URL.`, {
+    retry: 'later',
+    cause,
+  })
+
 /** A database that can lose what it acknowledged, or that only copies another one, is refused before anything is promised on it. */
 async function refuseUnsafeDatabase({ pool }: Database): Promise<void> {
   const { rows } = await pool
@@ -398,10 +425,7 @@ async function refuseUnsafeDatabase({ pool }: Database): Promise<void> {
               pg_is_in_recovery() as replica`,
     )
     .catch((cause: unknown) => {
-      throw new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer (${textOf(cause)}). Check DATABASE_URL.`, {
-        retry: 'later',
-        cause,
-      })
+      throw away(cause)
     })
   const [row] = rows
   if (!row) return
