@@ -299,6 +299,10 @@ describe('the Idempotency-Key', () => {
       Array.from({ length: 10 }, (_, nth) => hold(sku, 1 + (nth % 2), { key: 'mixed', ...once('mixed') })),
     )
     expect(mixed.map(({ status }) => status).sort()).toEqual([201, 201, 201, 201, 201, 422, 422, 422, 422, 422])
+    const granted = mixed.find(({ status }) => status === 201)?.body.lines[0].grantedUnits
+    expect((await holdfast.ask('GET', '/v1/shops/till/reservations/mixed')).body.lines[0].grantedUnits).toBe(granted)
+    // One figure and one decision for each key: what was refused decided nothing on its way.
+    expect((await holdfast.stock(sku)).ledgerVersion).toBe(3)
   })
 
   test('does not keep what was never decided', async () => {
