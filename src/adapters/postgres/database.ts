@@ -53,7 +53,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const { schema, connections = DEFAULT_CONNECTIONS } = options
   if (!SCHEMA_PATTERN.test(schema)) throw new Error(`HOLDFAST_SCHEMA: "${schema}" is no plain lower-case name`)
   const pool = openPool(options, connections, STATEMENT_TIMEOUT_MS)
-  const reserved = openPool(options, RESERVED_CONNECTIONS, RESERVED_STATEMENT_TIMEOUT_MS)
+  const reserved = openPool(options, RESERVED_CONNECTIONS, RESERVED_STATEMENT_TIMEOUT_MS, BY_INDEX_ALONE)
   return {
     pool,
     transaction: (work) => inTransaction(pool, work),
@@ -64,12 +64,24 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
 }
 
-function openPool({ url, schema, onBroken = () => undefined }: DatabaseOptions, max: number, statementMs: number) {
+/**
+ * The lane looks for rows by their keys and for nothing else, in tables that may have grown a thousandfold since anybody counted
+ * them: it must not read a whole one because its statistics are old. Its statements are too short to be worth compiling.
+ */
+const BY_INDEX_ALONE = { enable_seqscan: 'off', jit: 'off' }
+
+function openPool(
+  { url, schema, onBroken = () => undefined }: DatabaseOptions,
+  max: number,
+  statementMs: number,
+  more: Readonly<Record<string, string>> = {},
+): pg.Pool {
   const settings = {
     search_path: schema,
     statement_timeout: statementMs,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     timezone: 'UTC',
+    ...more,
   }
   const pool = new pg.Pool({
     connectionString: url,

@@ -50,21 +50,8 @@ export async function loadForDecision(
   const whole = wholeSkus(commands)
   const wholeIds = [...byId].flatMap(([id, state]) => (whole.has(state.sku) || shortageUnits(state) > 0 ? [id] : []))
   const named = namesOf(commands)
-  const ids = [...byId.keys()]
   if (wholeIds.length > 0) fillDemands(byId, (await on.query<DemandRow>(LIVE_DEMANDS, [wholeIds])).rows)
-  const { lineKeys, orders, orderNumbers } = named
-  const reservations = [...new Set([...named.reservations, ...attempts])]
-  if (reservations.length + lineKeys.length + orders.length + orderNumbers.length > 0) {
-    const { rows } = await on.query<DemandRow>(NAMED_DEMANDS, [
-      ids,
-      reservations,
-      lineKeys,
-      orders.map(({ shop }) => shop),
-      orders.map(({ orderId }) => orderId),
-      orderNumbers,
-    ])
-    fillDemands(byId, rows)
-  }
+  fillDemands(byId, await namedDemands(on, { ...named, reservations: [...named.reservations, ...attempts] }))
   for (const id of wholeIds) {
     const state = byId.get(id)
     if (state) state.complete = true
@@ -99,17 +86,31 @@ from demand
 where sku_id = any($1)
   and ended is null`
 
-// Indexes: demand_reservation_idx, demand_line_key_idx, demand_order_idx, demand_order_number_idx. Takes no lock.
-// Ended demands of an order are wanted too (what has shipped still serves its line), and ended ones of a line key for as
-// long as a double submit can come; the core looks at the time.
-const NAMED_DEMANDS = `
-select * from demand where reservation = any($2) and ended is null and sku_id = any($1)
-union all
-select * from demand where line_key = any($3) and sku_id = any($1)
-union all
-select * from demand where (shop, order_id) in (select * from unnest($4::text[], $5::text[])) and sku_id = any($1)
-union all
-select * from demand where order_number = any($6) and sku_id = any($1)`
+/**
+ * Demands by the names that commands give. Ended demands of an order are wanted too (what has shipped still serves its line), and
+ * ended ones of a line key for as long as a double submit can come; the core looks at the time.
+ *
+ * Indexes: demand_reservation_idx, demand_line_key_idx, demand_order_idx, demand_order_number_idx. Takes no lock.
+ * Only for names that are given: for an empty list PostgreSQL may walk through all of another index. And not "and sku_id = any(…)"
+ * as well: of a SKU with a hundred thousand demands all would be looked at. Rows of other SKUs are few, and nobody asks for them.
+ */
+async function namedDemands(on: Queryable, names: Names): Promise<readonly DemandRow[]> {
+  const found: DemandRow[] = []
+  const look = async (condition: string, ...values: readonly (readonly string[])[]): Promise<void> => {
+    if (values[0]?.length === 0) return
+    const { rows } = await on.query<DemandRow>(`select * from demand where ${condition}`, [...values])
+    found.push(...rows)
+  }
+  await look('reservation = any($1) and ended is null', [...new Set(names.reservations)])
+  await look('line_key = any($1)', names.lineKeys)
+  await look(
+    '(shop, order_id) in (select * from unnest($1::text[], $2::text[]))',
+    names.orders.map(({ shop }) => shop),
+    names.orders.map(({ orderId }) => orderId),
+  )
+  await look('order_number = any($1)', names.orderNumbers)
+  return found
+}
 
 // The same indexes. Takes no lock: the caller locks the SKUs and looks again.
 // An order takes a whole attempt, so an attempt that holds one of its line keys brings all its SKUs.
