@@ -55,6 +55,7 @@ const CROSSINGS: Readonly<Record<string, string>> = {
   'src/cli/run.ts → src/config.ts': 'a wrong environment ends a command with a sentence of its own',
   'src/cli/verify.ts → src/config.ts': '--offline opens the database itself',
   'src/cli/serve.ts → sim/demo.ts': 'npm start on an empty database shows the demo world',
+  'src/cli/simulate.ts → sim/simulate/simulate.ts': 'the simulator is a command too',
 }
 
 const layerOf = (path: string): string | undefined => Object.keys(LAYERS).find((layer) => path.startsWith(layer))
@@ -185,6 +186,7 @@ const MAX_LINES = 400
 const MAX_TEST_LINES = 800
 const LONG_FILES: Readonly<Record<string, string>> = {
   'src/service.ts': 'the one place that builds things: read top to bottom it is the start of the process',
+  'sim/warehouse.ts': 'every act of a warehouse, one after another',
   'sim/simulate/world.ts': 'one closure over a whole world: what can be done to it is one list',
   'sim/simulate/shop.ts': 'a shop with every fault it can have, call by call',
 }

@@ -443,6 +443,26 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
     const some = Math.min(units, openUnits(line), source.free(line.sku, warehouse))
     if (some > 0) source.wms.allocate(shop, orderNumber, { line: line.line, units: some, warehouse })
   }
+  function ship(one: NonNullable<ReturnType<typeof aLine>>, units: number): void {
+    const { line, sku } = one.line
+    const before = shippedOf(outside, line)
+    one.source.ship(one.line, one, units)
+    const wanted = wantedOf(one.shop, one.orderNumber, line)
+    // Goods that left for an order which is cancelled already are gone, and nobody could refuse them.
+    truth.excuse(sku, Math.max(0, shippedOf(outside, line) - Math.max(before, wanted)))
+  }
+  /** What customers still want of a line; the warehouse may not have heard yet that it is less. */
+  function wantedOf(shop: string, orderNumber: string, line: string): number {
+    for (const { world } of shops) {
+      if (world.name !== shop) continue
+      for (const order of world.orders.values()) {
+        if (order.orderNumber !== orderNumber || order.state === 'cancelled') continue
+        return order.lines.find(({ id }) => id === line)?.units ?? 0
+      }
+    }
+    const order = channels.orders.find((each) => each.orderNumber === orderNumber && each.state !== 'cancelled')
+    return order?.lines.find((each) => each.line === line)?.units ?? 0
+  }
   function allocateAll(): void {
     for (const source of sources)
       for (const one of source.lines()) if (openUnits(one.line) > 0) allocate({ source, ...one }, 1_000)
@@ -480,13 +500,13 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
     },
     ship({ a, units }) {
       const one = aLine(a, (line) => line.allocated > 0)
-      if (one) one.source.ship(one.line, one, Math.min(units, one.line.allocated))
+      if (one) ship(one, Math.min(units, one.line.allocated))
     },
     hurry({ a, units }) {
       const one = aLine(a, (line) => openUnits(line) > 0)
       if (!one) return
       const some = Math.min(units, one.line.allocated + one.source.free(one.line.sku, one.line.warehouse))
-      if (some > 0) one.source.ship(one.line, one, some)
+      if (some > 0) ship(one, some)
     },
     short({ a, units }) {
       const one = aLine(a, (line) => line.allocated > 0)

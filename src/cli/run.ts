@@ -8,6 +8,7 @@ import { reserve } from './reserve.ts'
 import { send } from './send.ts'
 import { demo, serve, start } from './serve.ts'
 import { shopwareApp } from './shopware-app.ts'
+import { simulate } from './simulate.ts'
 import { stock } from './stock.ts'
 import { tokens } from './tokens.ts'
 import { verify } from './verify.ts'
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   shops,
   tokens,
   verify,
+  simulate,
   shopwareApp,
 ]
 

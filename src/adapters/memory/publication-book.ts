@@ -108,11 +108,11 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
       for (const [skuId] of stale) if (!marks.has(skuId)) markDirty(store, shop, skuId)
     },
 
-    async lastShown(shop) {
+    async lastShown(shop, lookedAtSince = instantOf(0)) {
       return new Map(
-        [...seenIn(shop)].flatMap(([skuId, { shownUnits }]) => {
+        [...seenIn(shop)].flatMap(([skuId, { shownUnits, seenAt }]) => {
           const table = store.skusById[skuId - 1]
-          return table && shownUnits !== null ? [[table.sku, shownUnits] as const] : []
+          return table && shownUnits !== null && seenAt >= lookedAtSince ? [[table.sku, shownUnits] as const] : []
         }),
       )
     },

@@ -19,7 +19,7 @@ export function shopBookOn(store: MemoryStore): ShopBook {
       silentFrom: undefined,
       silenceNoticedAt: undefined,
       returnedAt: undefined,
-      readSinceReturn: false,
+      readSinceReturn: true,
     }
     store.shops.set(shop, made)
     return made

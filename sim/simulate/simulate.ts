@@ -1,0 +1,83 @@
+/** Seed after seed until enough operations are done, or a law is broken; and what is told about it. */
+import type { Operation } from './operations.ts'
+import { operationsOf } from './operations.ts'
+import { RARE_STATES, type RareState } from './rare.ts'
+import { type Outcome, runSeed } from './run.ts'
+import { shapeOf } from './shape.ts'
+import { shrink } from './shrink.ts'
+import type { Broken } from './world.ts'
+
+/** Operations of one seed: enough to get anywhere, few enough that a failure is soon looked at. */
+export const OPERATIONS_OF_A_SEED = 400
+/** A run of this many operations must have reached every rare state. */
+export const FULL_LENGTH = 1_000_000
+/** Runs that shrinking a failure may take. */
+const SHRINK_TRIES = 200
+/** Lines of the trace that are told. */
+const TRACE_LINES = 120
+
+export type SimulationOptions = {
+  readonly seed: number
+  readonly operations: number
+  /** Told after each seed. */
+  readonly onSeed?: (outcome: Outcome) => void
+}
+
+/** A seed that broke a law, taken down to what matters. */
+export type Failing = {
+  readonly seed: number
+  readonly broken: Broken
+  readonly replay: string
+  readonly operations: readonly Operation[]
+  readonly trace: readonly string[]
+}
+
+export type Report = {
+  readonly seeds: number
+  readonly operations: number
+  /** Virtual time that passed in all worlds, in ms. */
+  readonly passedMs: number
+  readonly rare: ReadonlyMap<RareState, number>
+  /** States that were never reached; a failure only for a run of full length. */
+  readonly unreached: readonly RareState[]
+  readonly failing: Failing | undefined
+  readonly isFailed: boolean
+}
+
+/** Runs until the operations are done. The first broken law ends the run. */
+export async function simulate({ seed, operations, onSeed }: SimulationOptions): Promise<Report> {
+  const rare = new Map<RareState, number>(RARE_STATES.map((state) => [state, 0]))
+  let done = 0
+  let passedMs = 0
+  let next = seed
+  let failing: Failing | undefined
+  while (done < operations && !failing) {
+    const outcome = await runSeed(next, { operations: Math.min(OPERATIONS_OF_A_SEED, operations - done) })
+    done += outcome.operations
+    passedMs += outcome.passedMs
+    next += 1
+    for (const [state, times] of outcome.rare) rare.set(state, (rare.get(state) ?? 0) + times)
+    onSeed?.(outcome)
+    const [broken] = outcome.broken
+    if (broken) failing = await lookAt(outcome, broken)
+  }
+  const unreached = RARE_STATES.filter((state) => rare.get(state) === 0)
+  const isFailed = failing !== undefined || (operations >= FULL_LENGTH && unreached.length > 0)
+  return { seeds: next - seed, operations: done, passedMs, rare, unreached, failing, isFailed }
+}
+
+async function lookAt({ seed, operations }: Outcome, { law }: Broken): Promise<Failing> {
+  const only = await shrink(seed, operationsOf(shapeOf(seed), operations), law, SHRINK_TRIES)
+  const shrunk = await runSeed(seed, { operations: only.length, only, keepTrace: true })
+  const [broken] = shrunk.broken
+  if (!broken)
+    throw new Error(`Seed ${seed} broke "${law}" and did not break it again: the simulator is not deterministic`)
+  const end = shrunk.trace.findIndex((line) => line.includes(` broken   `))
+  return {
+    seed,
+    broken,
+    replay: `holdfast simulate --seed ${seed} --operations ${operations}`,
+    operations: only,
+    trace: shrunk.trace.slice(Math.max(0, end + 1 - TRACE_LINES), end + 1),
+  }
+}
