@@ -6,7 +6,7 @@ import type { WordCommand } from '../core/decide.ts'
 import { type Instant, instantOf, type Sku, type SourceId, skuOf, sourceOf } from '../core/ids.ts'
 import type { OpenOrdersWord, Word } from '../core/word.ts'
 import { Failure } from '../errors.ts'
-import { type Lane, LaneBusy } from './lane.ts'
+import { type Lane, LaneBusy, type Origin } from './lane.ts'
 
 /** Why a piece of a delivery cannot be used. */
 export type Problem = {
@@ -27,6 +27,8 @@ export type ReadMessage = {
   readonly words: readonly Word[]
   readonly notes: readonly string[]
   readonly problems: readonly Problem[]
+  /** SKUs that the sender spells otherwise than their canonical form, as sent. */
+  readonly sentAs?: ReadonlyMap<Sku, string>
 }
 
 /** A delivery that is not authentic, or that cannot be split into messages. Nothing of it is kept. */
@@ -41,7 +43,7 @@ export interface SourceDoor {
   /** Proves who sent a delivery. Costs no more than a hash over it: nothing unproved reaches the database. */
   prove(delivery: { headers: Headers; raw: Buffer }): { readonly refused: Refused } | ProvedDelivery
   /** Reads a message that was authentic when it came, from its raw text. */
-  readMessage(raw: string, receivedAt: Instant): Pick<ReadMessage, 'words' | 'notes' | 'problems'>
+  readMessage(raw: string, receivedAt: Instant): Pick<ReadMessage, 'words' | 'notes' | 'problems' | 'sentAs'>
 }
 
 /** A delivery of whom it says. It may still be an old recording: that is judged on the database's clock. */
@@ -291,7 +293,7 @@ async function applyMessage(ports: ReceivePorts, message: ClaimedMessage, within
   const door = ports.doors(source)
   // Another process may know a source that this one has not heard of yet: the claim runs out and the message comes again.
   if (!door) return
-  const { words, problems } = door.readMessage(message.raw, message.receivedAt)
+  const { words, problems, sentAs } = door.readMessage(message.raw, message.receivedAt)
   if (words.length === 0) {
     // It could be read when it came. The rules have changed since, and what was acknowledged must not vanish.
     const [problem] = problems
@@ -305,6 +307,10 @@ async function applyMessage(ports: ReceivePorts, message: ClaimedMessage, within
   }
   const urgency = words.length > BULK_FROM_WORDS ? 'bulk' : 'ordinary'
   const origin = { actor: `source:${source}`, cause: `message:${message.messageId}` }
+  const originOf = ({ sku }: WordCommand): Origin => {
+    const sent = sentAs?.get(sku)
+    return sent === undefined ? origin : { ...origin, sentAs: sent }
+  }
   let wasBusy = false
   const submit = ({ word, index }: Piece): Promise<void> =>
     within(async () => {
@@ -314,10 +320,11 @@ async function applyMessage(ports: ReceivePorts, message: ClaimedMessage, within
         // A list of open orders is one word but a command for each SKU it speaks of: the last one ticks it off.
         for (let from = 0; from < commands.length - 1; from += WORDS_AT_ONCE) {
           const slice = commands.slice(from, Math.min(from + WORDS_AT_ONCE, commands.length - 1))
-          await Promise.all(slice.map((command) => ports.lane.submit(command, origin, urgency)))
+          await Promise.all(slice.map((command) => ports.lane.submit(command, originOf(command), urgency)))
         }
         const last = commands.at(-1)
-        if (last) await ports.lane.submit(last, { ...origin, receipt: { inboxId: message.id, word: index } }, urgency)
+        const receipt = { inboxId: message.id, word: index }
+        if (last) await ports.lane.submit(last, { ...originOf(last), receipt }, urgency)
       } catch (cause) {
         // The claim runs out and the word comes again, a bounded number of times.
         if (cause instanceof LaneBusy) wasBusy = true

@@ -416,7 +416,7 @@ describe('trouble with the database', () => {
   })
 
   test('a word whose commit was not acknowledged is repeated when it comes again', async () => {
-    await lane.submit(figure('TICK', 10, 1), origin)
+    await lane.submit(figure('TICK', 10, 5), origin)
     await lane.submit(order('tick', [{ sku: 'TICK', units: 4 }]), origin)
     const { rows } = await fresh.database.pool.query<{ id: number }>(
       `insert into inbox (source, message_id, content_hash, raw, words) values ('wms', 'tick', '\\x00', '', 1) returning id`,
@@ -426,7 +426,7 @@ describe('trouble with the database', () => {
     try {
       await asOtherProcess(async (other) => {
         proxy.loseNextCommitAnswer()
-        const partly = orderWord('cancelled', 'tick', 'TICK', 1, 2)
+        const partly = orderWord('allocated', 'tick', 'TICK', 1, 2)
         await expect(other.submit(partly, { ...origin, receipt })).rejects.toMatchObject({
           code: 'DATABASE_UNREACHABLE',
         })
@@ -451,4 +451,17 @@ test('a shop that is not configured sells nothing, and its orders are facts all 
   expect(await lane.submit(orderCall('strange', [['STRANGE', 1]], strange), origin)).toMatchObject({ granted: true })
   await lane.submit(order('strange', [{ sku: 'STRANGE', units: 2 }], { shop: strange }), origin)
   expect(await sellable('STRANGE')).toBe(5)
+})
+
+test('a new SKU keeps the form that its warehouse sent beside the canonical one', async () => {
+  await lane.submit(figure('SPELT', 5, 1), { ...origin, sentAs: ' SPELT\t' })
+  await lane.submit(figure('SPELT', 6, 2), origin)
+  await lane.submit(figure('PLAIN', 5, 1), origin)
+  const { rows } = await fresh.database.pool.query(
+    `select sku, sent_as from sku where sku in ('SPELT', 'PLAIN') order by sku`,
+  )
+  expect(rows).toEqual([
+    { sku: 'PLAIN', sent_as: 'PLAIN' },
+    { sku: 'SPELT', sent_as: ' SPELT\t' },
+  ])
 })

@@ -179,6 +179,11 @@ test('a message that is read again later says the same', () => {
   const door = doorOf(sourceNamed({ auth: { kind: 'standard-webhooks', secrets: [SECRET] } }))
   const raw = '{"sku":" A","available_stock":42,"incoming_stock":20,"as_of":"2026-11-23T08:00:00Z"}'
   const [first] = messagesOf(raw)
-  expect(door.readMessage(raw, NOW)).toEqual({ words: first?.words, notes: first?.notes, problems: [] })
+  expect(door.readMessage(raw, NOW)).toEqual({
+    words: first?.words,
+    notes: first?.notes,
+    problems: [],
+    sentAs: new Map([['A', ' A']]),
+  })
   expect(first?.notes).toEqual(['SKU_TRIMMED_OR_COMPOSED', 'INCOMING_WITHOUT_DAY'])
 })

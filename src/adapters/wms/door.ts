@@ -1,6 +1,6 @@
 /** A source's door: proves a delivery, splits it into messages and reads each in its dialect. No message hinders another. */
 import type { ReadMessage, Refused, SourceDoor } from '../../app/receive.ts'
-import type { Instant } from '../../core/ids.ts'
+import type { Instant, Sku } from '../../core/ids.ts'
 import { authenticate, type Headers, isFresh, mayBeAuthentic } from './authenticate.ts'
 import { type PartProblem, readCanonical } from './canonical.ts'
 import { FieldProblem } from './fields.ts'
@@ -129,17 +129,19 @@ function readPiece(
   source: SourceConfig,
   piece: Piece,
   receivedAt: Instant,
-): Pick<ReadMessage, 'words' | 'notes' | 'problems'> {
+): Pick<ReadMessage, 'words' | 'notes' | 'problems' | 'sentAs'> {
   if ('problem' in piece) {
     const where = piece.at > 0 ? ` (at character ${piece.at})` : ''
     return { words: [], notes: [], problems: [problem('message', piece.raw, `${piece.problem}${where}`)] }
   }
-  const notes = new Set<string>()
+  const reading = { receivedAt, notes: new Set<string>(), sentAs: new Map<Sku, string>() }
   try {
     const read = speaksFlat(source, piece.value)
-      ? { words: [readFlat(piece.value, source, { receivedAt, notes })], problems: [] }
-      : readCanonical(piece.value, source, { receivedAt, notes })
-    if (read.words.length > 0 || read.problems.length > 0) return { notes: [...notes], ...read }
+      ? { words: [readFlat(piece.value, source, reading)], problems: [] }
+      : readCanonical(piece.value, source, reading)
+    const { notes, sentAs } = reading
+    if (read.words.length > 0 || read.problems.length > 0)
+      return { notes: [...notes], ...(sentAs.size > 0 ? { sentAs } : {}), ...read }
     return { words: [], notes: [], problems: [problem('message', piece.raw, 'says nothing: its list is empty')] }
   } catch (cause) {
     if (!(cause instanceof FieldProblem)) throw cause

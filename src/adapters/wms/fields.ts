@@ -38,6 +38,8 @@ export type Reading = {
   readonly receivedAt: Instant
   /** Codes that the sender is told although the message is taken. */
   readonly notes: Set<string>
+  /** SKUs that were taken in another form than they were sent in, with the form as sent; for whoever wants to know. */
+  readonly sentAs?: Map<Sku, string>
 }
 
 /** One message, or one row of it, with the path that its problems are told under. */
@@ -69,7 +71,10 @@ export class Fields {
     const sent = this.#text(name, Number.POSITIVE_INFINITY)
     const read = canonicalSku(sent)
     if ('problem' in read) return this.fail(name, `the SKU ${read.problem}`)
-    if (read.sku !== sent) this.#reading.notes.add(SKU_TAKEN_AS)
+    if (read.sku !== sent) {
+      this.#reading.notes.add(SKU_TAKEN_AS)
+      this.#reading.sentAs?.set(read.sku, sent)
+    }
     return read.sku
   }
 
