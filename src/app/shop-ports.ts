@@ -106,6 +106,6 @@ export interface PublicationBook {
   markSkus(shop: ShopId, skus: readonly Sku[]): Promise<unknown>
   markAll(shops: readonly ShopId[]): Promise<unknown>
   markStale(shop: ShopId, olderThanSeconds: number, limit: number): Promise<unknown>
-  /** What the shop showed when it was last looked at or written, by SKU. */
-  lastShown(shop: ShopId): Promise<ReadonlyMap<Sku, number>>
+  /** What the shop showed when it was last looked at or written, by SKU; only what was looked at since then, where a moment is given. */
+  lastShown(shop: ShopId, lookedAtSince?: Instant): Promise<ReadonlyMap<Sku, number>>
 }

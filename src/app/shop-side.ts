@@ -3,7 +3,7 @@
  * ends holds and settles rises, and the heartbeat by which a silence is known (L2).
  */
 import type { Configuration } from '../core/configuration.ts'
-import { type Instant, instantOf, type ShopId, type Sku, skuOf } from '../core/ids.ts'
+import { after, type Instant, instantOf, type ShopId, type Sku, skuOf } from '../core/ids.ts'
 import { type SkuState, UNREADABLE_WITHIN_MS } from '../core/stock.ts'
 import type { Lane } from './lane.ts'
 import { type Loop, startLoop } from './loop.ts'
@@ -74,6 +74,8 @@ const CLOCK_EVERY_MS = 500
 const STALE_AFTER_SECONDS = 300
 const STALE_AT_ONCE = 50
 const DUE_AT_ONCE = 1_000
+/** A look that was committed late is found by the next recall: far longer than a commit takes. */
+const RECALL_OVERLAP_MS = 5_000
 
 type Care = {
   readonly shop: Shop
@@ -90,6 +92,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
   const statuses = new Map<ShopId, ShopStatus>()
   const shown = new Map<ShopId, Map<Sku, number>>()
   const cares = new Map<ShopId, Care>()
+  const recalledAt = new Map<ShopId, Instant>()
   const overdue = new Set<ShopId>()
 
   // From the last sign of life to our start every connected shop may have sold by itself (L2).
@@ -99,9 +102,26 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
   })
   await book.heartbeat(processId)
   await refresh()
+  await recallShown()
 
   async function refresh(): Promise<void> {
     for (const status of await book.all()) statuses.set(status.shop, status)
+  }
+
+  /**
+   * Keeps in memory what every shop shows, whichever process publishes it: the answer to an order call that nobody can decide
+   * stands on it, with the database away too.
+   */
+  async function recallShown(): Promise<void> {
+    const at = await book.now()
+    for (const { shop } of statuses.values()) {
+      const since = recalledAt.get(shop)
+      const news = await publications.lastShown(shop, since && after(since, -RECALL_OVERLAP_MS))
+      const all = shown.get(shop) ?? new Map<Sku, number>()
+      for (const [sku, units] of news) all.set(sku, units)
+      shown.set(shop, all)
+      recalledAt.set(shop, at)
+    }
   }
 
   /** Takes care of shops that are configured and registered, as far as no other process does. */
@@ -112,7 +132,6 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       if (!wanted || cares.has(shop) || !(await ports.holdsLease(shop))) continue
       const connection = await ports.connection(shop)
       if (!connection) continue
-      shown.set(shop, new Map(await publications.lastShown(shop)))
       cares.set(shop, careFor(shop, connection))
     }
   }
@@ -211,6 +230,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       if (silentFrom !== undefined) await fallSilent(book, silentFrom)
       await book.assumeReturned(UNREADABLE_WITHIN_MS)
       await refresh()
+      await recallShown()
       await tellUnread()
       await takeCare()
       return false

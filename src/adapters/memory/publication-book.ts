@@ -1,6 +1,6 @@
 /** Which numbers of which shop have to be looked at, in memory: the twin of `postgres/publication-store.ts`. */
 import type { PublicationBook } from '../../app/shop-ports.ts'
-import { after, type Instant, type ShopId } from '../../core/ids.ts'
+import { after, type Instant, instantOf, type ShopId } from '../../core/ids.ts'
 import { demandAt, type MemoryStore, markDirty, marksOf, type PublicationRow } from './store.ts'
 
 const CLAIM_MS = 30_000

@@ -206,14 +206,16 @@ export function publicationBookOn(database: Database): PublicationBook {
         [shop, olderThanSeconds, limit],
       ),
 
-    /** What each shop last showed, for whoever must answer without a decision. */
-    async lastShown(shop) {
+    /** What each shop last showed, for whoever must answer without a decision. Index: primary key, the rows of one shop. */
+    async lastShown(shop, lookedAtSince) {
       const { rows } = await pool.query<{ sku: string; units: number }>(
         `select sku.sku, shown_units as units
          from publication
          join sku on sku.id = publication.sku_id
-         where shop = $1 and shown_units is not null`,
-        [shop],
+         where shop = $1
+           and shown_units is not null
+           and ($2::timestamptz is null or seen_at >= $2)`,
+        [shop, lookedAtSince === undefined ? null : timestamp(lookedAtSince)],
       )
       return new Map(rows.map((row) => [skuOf(row.sku), row.units]))
     },
