@@ -45,6 +45,7 @@ function stateWith(sku: Sku, units: number): SkuState {
     disputed: false,
     chargedUnits: 0,
     movements: [],
+    steps: [],
   })
   return state
 }

@@ -1,13 +1,14 @@
 /** One door to all decisions: which SKUs a command is about, what it needs to see of them, and who decides it. */
 import type { Configuration } from './configuration.ts'
 import { type Draft, draftOf, setInbound } from './draft.ts'
-import { type FigureVerdict, settleRises, takeFigure, takeMovement, trustShelf } from './figure.ts'
+import { type FigureVerdict, settleRises, takeFigure, trustShelf } from './figure.ts'
 import { decideHold, expireHolds, type HoldAnswer, type HoldCommand, releaseHolds } from './hold.ts'
 import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
 import { compareStamps } from './inclusion.ts'
+import { takeOpenOrders } from './open-orders.ts'
 import { type OrderAnswer, type OrderCommand, recordOrder } from './order.ts'
-import { takeOpenOrders, takeOrderLineWord, type WordVerdict } from './order-line.ts'
-import { boundCharge } from './peg.ts'
+import { takeOrderLineWord, type WordVerdict } from './order-line.ts'
+import { boundCharge, takeMovement } from './rise.ts'
 import { type Figure, inboundKey, type SkuState } from './stock.ts'
 import type { FigureWord, InboundWord, Word } from './word.ts'
 

@@ -17,7 +17,11 @@ export type Supply =
 
 /** The warehouse's act from which on its figure is without the units: allocation for a net source, goods issue for a gross one. */
 export type Mark = {
-  readonly by: 'allocated' | 'shipped' | 'acknowledged' | 'open-orders' | 'baseline' | 'margin'
+  /**
+   * The word that told it. `allocated` tells the act itself, `confirmed` that it was told and a later list of open orders bears it
+   * out; the others imply that it was done by then.
+   */
+  readonly by: 'allocated' | 'confirmed' | 'picked' | 'shipped' | 'open-orders' | 'baseline'
   readonly warehouse: WarehouseId
   readonly stamp: Stamp
 }

@@ -34,16 +34,17 @@ export function proofOfInclusion(figure: Figure, demand: Demand, source: SourceR
   if (demand.supply.kind !== 'on-hand') return undefined
   if (!mark) return proofByMargin(figure, demand, source)
   if (mark.warehouse !== demand.supply.warehouse) return undefined
-  if (mark.by === 'baseline')
-    return figure.semantics === 'net' && figure.stamp.epoch === mark.stamp.epoch ? 'baseline' : undefined
-  const notOlder = compareStamps(figure.stamp, mark.stamp)
+  const isNet = figure.semantics === 'net'
+  if (isNet && unmark && !isLater(mark.stamp, unmark) && !isLater(unmark, figure.stamp)) return undefined
+  if (mark.by === 'baseline' && isNet && figure.stamp.epoch === mark.stamp.epoch) return 'baseline'
+  const notOlder = mark.by === 'baseline' ? undefined : compareStamps(figure.stamp, mark.stamp)
   if (!notOlder || notOlder.order < 0) return proofByMargin(figure, demand, source)
-  if (unmark) {
-    const beforeUndone = compareStamps(figure.stamp, unmark)
-    if (!beforeUndone || beforeUndone.order >= 0) return undefined
-  }
   return notOlder.by
 }
+
+/** Whether a stamp is provably later than another. Epochs follow each other, although nothing else compares across them. */
+export const isLater = (stamp: Stamp, than: Stamp): boolean =>
+  stamp.epoch > than.epoch || (compareStamps(stamp, than)?.order ?? 0) > 0
 
 /** Proof 5: a source without order words has had time enough to learn of the order, by a declared margin on our database's clock. */
 function proofByMargin(figure: Figure, demand: Demand, source: SourceRules | undefined): Proof | undefined {

@@ -1,25 +1,34 @@
-/** What the warehouse says about units of an order line (L1). Late words re-evaluate; a later word implies the earlier ones. */
+/**
+ * What the warehouse says about units of an order line (L1). Late words re-evaluate; a later word implies the earlier ones.
+ *
+ * A word names units, not which: of a line of five, two are allocated and two are shipped, and the words may come in any order.
+ * So each word chooses the units whose history it fits best. A wrong choice would let one unit be told twice and leave another
+ * marked that the warehouse never touched; where two choices fit, the one that subtracts longer is taken.
+ */
 import { sourceOfWarehouse } from './configuration.ts'
-import { type Demand, type DemandPatch, type Mark, rankOf } from './demand.ts'
+import { byPromise, type Demand, type DemandPatch, isLive, type Mark, rankOf } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
 import { reconsider } from './figure.ts'
-import type { ShopId, Units, WarehouseId } from './ids.ts'
-import { compareStamps } from './inclusion.ts'
-import { boundCharge, liveDemands, raiseShortage, serveShortages } from './peg.ts'
-import type { OpenOrdersWord, OrderLineWord } from './word.ts'
+import type { Units, WarehouseId } from './ids.ts'
+import { compareStamps, isLater } from './inclusion.ts'
+import { raiseShortage, serveShortages, settleShortage } from './peg.ts'
+import { tellChange } from './rise.ts'
+import type { OrderLineWord, Stamp } from './word.ts'
 
 /** What became of a word. `unknown-order`: keep it, the order may not have been read yet. */
 export type WordVerdict = 'applied' | 'repeated' | 'unknown-order'
 
-/** Applies one word to the units that it means: those of its order line, oldest promise first. */
+/** Applies one word to the units that it means. */
 export function takeOrderLineWord(draft: Draft, word: OrderLineWord): WordVerdict {
-  const meant = demandsOf(draft, word)
-  if (meant.length === 0) return knowsOrder(draft, word) ? 'repeated' : 'unknown-order'
-  const left = tell(draft, word, meant)
-  for (const warehouse of new Set([word.warehouse, ...meant.flatMap(warehouseOf)])) reconsider(draft, warehouse)
+  const line = demandsOf(draft, word)
+  if (line.length === 0) return 'unknown-order'
+  const left = tell(draft, word, line)
+  const warehouses = new Set([word.warehouse, ...line.filter(isLive).flatMap(warehouseOf)])
+  for (const warehouse of warehouses) reconsider(draft, warehouse)
   // Units that could not be picked are still in the figure: given out again at once, they would be promised a second time.
   if (word.says !== 'short') serveShortages(draft)
-  if (left > 0 && word.says === 'shipped') {
+  settleShortage(draft, line.filter(isLive), 'the warehouse has the units')
+  if (left > 0 && word.says === 'shipped' && line.some(isLive)) {
     draft.incidents.push({
       code: 'OVER_SHIPMENT',
       key: `${word.order}/${draft.state.sku}`,
@@ -32,154 +41,394 @@ export function takeOrderLineWord(draft: Draft, word: OrderLineWord): WordVerdic
   return left < word.units ? 'applied' : 'repeated'
 }
 
-const warehouseOf = (demand: Demand): readonly WarehouseId[] =>
-  demand.supply.kind === 'on-hand' ? [demand.supply.warehouse] : []
+const warehouseOf = ({ supply }: Demand): readonly WarehouseId[] =>
+  supply.kind === 'on-hand' ? [supply.warehouse] : []
 
-type Meant = Pick<OrderLineWord, 'shop' | 'order' | 'line'>
+/** Everything that is known of the line, what has ended too: late words are about that. Oldest promise first. */
+function demandsOf(draft: Draft, { shop, order, line }: OrderLineWord): readonly Demand[] {
+  return [...draft.state.demands.values()]
+    .filter(
+      (demand) =>
+        demand.orderLine?.orderNumber === order &&
+        (shop === undefined || demand.shop === shop) &&
+        (line === undefined || demand.orderLine.lineId === line),
+    )
+    .sort(byPromise)
+}
 
-const isMeant = (demand: Demand, { shop, order, line }: Meant): boolean =>
-  demand.orderLine?.orderNumber === order &&
-  (shop === undefined || demand.shop === shop) &&
-  (line === undefined || demand.orderLine.lineId === line)
+/** How well units fit a word, best first; `undefined`: they cannot be meant. */
+type Fit = (demand: Demand) => number | undefined
 
-const demandsOf = (draft: Draft, word: Meant): Demand[] => liveDemands(draft, (demand) => isMeant(demand, word))
-
-const knowsOrder = (draft: Draft, word: Meant): boolean =>
-  [...draft.state.demands.values()].some((demand) => isMeant(demand, word))
+/** The units that a word can mean, those that fit best first; among equals, those wanted still before those asked back. */
+function fitting(line: readonly Demand[], fits: Fit): readonly Demand[] {
+  return line
+    .flatMap((demand) => {
+      const rank = fits(demand)
+      return rank === undefined ? [] : [{ demand, rank: rank + (demand.cancelRequested ? 0.5 : 0) }]
+    })
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ demand }) => demand)
+}
 
 /** Applies the word to as many units as it names; returns the units that it did not find. */
-function tell(draft: Draft, word: OrderLineWord, meant: readonly Demand[]): Units {
+function tell(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
+  const isNet = semanticsOf(draft, word) === 'net'
   switch (word.says) {
     case 'acknowledged':
-      return acknowledge(draft, word, meant)
+      return acknowledge(draft, word, line)
     case 'allocated':
-      return advance(draft, word, meant.filter(notMarkedBy('allocated')), 'allocated')
+      return isNet ? allocateNet(draft, word, line) : moveOn(draft, word, line, 'allocated')
     case 'picked':
-      return advance(
-        draft,
-        word,
-        meant.filter((demand) => rankOf(demand.phase) < rankOf('picked')),
-        'picked',
-      )
+      return pick(draft, word, line, isNet)
     case 'shipped':
-      return advance(
-        draft,
-        word,
-        preferring(
-          word.warehouse,
-          meant.filter(({ phase }) => phase !== 'shipped'),
-        ),
-        'shipped',
-      )
+      return ship(draft, word, line, isNet)
     case 'deallocated':
-      return deallocate(draft, word, meant)
+      return isNet ? deallocateNet(draft, word, line) : putBack(draft, word, line)
     case 'short':
-      return short(draft, word, meant)
+      return short(draft, word, line)
     case 'cancelled':
-      return cancel(draft, word, meant)
+      return cancel(draft, word, line, isNet)
   }
 }
 
-function acknowledge(draft: Draft, word: OrderLineWord, meant: readonly Demand[]): Units {
+const semanticsOf = (draft: Draft, { warehouse }: OrderLineWord): 'net' | 'gross' =>
+  sourceOfWarehouse(draft.rules, warehouse)?.semantics ?? 'net'
+
+function acknowledge(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
   const source = sourceOfWarehouse(draft.rules, word.warehouse)
-  const placed = meant.filter(({ phase }) => phase === 'placed')
-  if (source?.allocatesOnAcknowledge) return advance(draft, word, placed, 'allocated')
-  return alterUpTo(draft, placed, word.units, () => ({ phase: 'acknowledged', knownSince: word.stamp }), 'acknowledged')
+  if (source?.allocatesOnAcknowledge && source.semantics === 'net') return allocateNet(draft, word, line)
+  // Units of which a later word has told are meant first: it implied this one.
+  const fits: Fit = (demand) => {
+    if (demand.knownSince && !isLater(word.stamp, demand.knownSince)) return 0
+    return isLive(demand) && demand.phase === 'placed' ? 1 : undefined
+  }
+  return alterUpTo(
+    draft,
+    fitting(line, fits),
+    word.units,
+    ({ phase }) => ({ knownSince: word.stamp, ...(phase === 'placed' ? { phase: 'acknowledged' } : {}) }),
+    'acknowledged',
+  )
 }
 
-/** Units whose mark an `allocated` word can set or make earlier: an issue may have implied it with a later stamp. */
-const notMarkedBy =
-  (by: Mark['by']) =>
-  (demand: Demand): boolean =>
-    demand.mark?.by !== by || demand.unmark !== undefined
+// ── where units stand with a word ───────────────────────────────────────────────────────────────────────────────────
 
-/** Where parts of a line stand in several warehouses, the word means the ones in its own first (H14). */
-const preferring = (warehouse: WarehouseId, demands: readonly Demand[]): readonly Demand[] =>
-  [...demands].sort((a, b) => Number(warehouseOf(b)[0] === warehouse) - Number(warehouseOf(a)[0] === warehouse))
+const isHere = (demand: Demand, { warehouse }: OrderLineWord): boolean => warehouseOf(demand)[0] === warehouse
 
-/** Moves units on along their way. The warehouse that speaks has them: the peg moves there (H14). */
-function advance(
-  draft: Draft,
-  word: OrderLineWord,
-  meant: readonly Demand[],
-  phase: 'allocated' | 'picked' | 'shipped',
-): Units {
-  const semantics = sourceOfWarehouse(draft.rules, word.warehouse)?.semantics ?? 'net'
-  const supply = { kind: 'on-hand', warehouse: word.warehouse } as const
-  return alterUpTo(
+/** Pegged here, or lost by a figure that did not show them. */
+const isNowhereElse = (demand: Demand, { warehouse }: OrderLineWord): boolean =>
+  warehouseOf(demand).every((each) => each === warehouse)
+
+/** Marked by this warehouse in this epoch: nothing is proved across epochs, so an older mark is none. */
+const markHere = ({ mark }: Demand, { warehouse, stamp }: OrderLineWord): Demand['mark'] =>
+  mark?.warehouse === warehouse && mark.stamp.epoch >= stamp.epoch ? mark : undefined
+
+/** Allocated here as far as we know: marked, and not taken back since. */
+const isAllocated = (demand: Demand, word: OrderLineWord): boolean => {
+  const mark = markHere(demand, word)
+  return mark !== undefined && (demand.unmark === undefined || isLater(mark.stamp, demand.unmark))
+}
+
+/** Allocated by another warehouse: its units are not the ones that this word means, as long as there are others. */
+const isAllocatedElsewhere = ({ mark, unmark }: Demand, { warehouse, stamp }: OrderLineWord): boolean =>
+  mark !== undefined &&
+  mark.warehouse !== warehouse &&
+  mark.stamp.epoch >= stamp.epoch &&
+  (unmark === undefined || isLater(mark.stamp, unmark))
+
+const unitsOf = (demands: readonly Demand[]): Units => demands.reduce((sum, { units }) => sum + units, 0)
+
+const isUnshipped = (demand: Demand): boolean => isLive(demand) && demand.phase !== 'shipped'
+
+const IMPLYING: ReadonlySet<Mark['by']> = new Set(['picked', 'shipped', 'open-orders'])
+
+/** Implied by something later than the word, as an issue implies the allocation before it. */
+function isImplied(demand: Demand, word: OrderLineWord): boolean {
+  const mark = markHere(demand, word)
+  if (!mark || !IMPLYING.has(mark.by)) return false
+  return (compareStamps(mark.stamp, word.stamp)?.order ?? 1) > 0
+}
+
+/** The peg moves to the warehouse that speaks (H14), once that warehouse has said what it has. */
+function movedHere(draft: Draft, demand: Demand, { warehouse }: OrderLineWord): DemandPatch {
+  if (warehouseOf(demand)[0] === warehouse || !draft.state.shelves.has(warehouse)) return {}
+  return { supply: { kind: 'on-hand', warehouse }, contained: false }
+}
+
+/** The word moves units to a phase, if they are not further already. */
+function movedOn(draft: Draft, demand: Demand, word: OrderLineWord, phase: Demand['phase']): DemandPatch {
+  return {
+    ...movedHere(draft, demand, word),
+    knownSince: demand.knownSince ?? word.stamp,
+    ...(rankOf(phase) > rankOf(demand.phase) ? { phase } : {}),
+  }
+}
+
+const markBy = (by: 'allocated' | 'picked' | 'shipped', { warehouse, stamp }: OrderLineWord): DemandPatch => ({
+  mark: { by, warehouse, stamp },
+})
+
+// ── allocation, the mark of a net source ────────────────────────────────────────────────────────────────────────────
+
+/**
+ * In this order: units whose taking back was told before their allocation was (H38), units of which something later has implied
+ * it, units that were taken back since, units that are not allocated, and last, units that are: then a word about their taking
+ * back is still to come.
+ */
+const fitsAllocation =
+  (word: OrderLineWord): Fit =>
+  (demand) => {
+    if (isAwaited(demand, word)) return 0
+    if (isGivenUp(demand)) return isAllocated(demand, word) ? undefined : 9
+    if (isImplied(demand, word)) return 1
+    // It may be that unit's own history: taken so, the others are subtracted longer.
+    if (isTakenBackAfter(demand, word)) return 1.5
+    if (!isUnshipped(demand)) return undefined
+    if (isAllocatedElsewhere(demand, word)) return 6
+    if (!isAllocated(demand, word)) return (isHere(demand, word) ? 2 : 3) - rankOf(demand.phase) / 10
+    return demand.mark && !isLater(demand.mark.stamp, word.stamp) ? 5 : undefined
+  }
+
+/** Wanted no more, before the warehouse knew: what it still says of these units explains its figures, and nothing else. */
+const isGivenUp = ({ end }: Demand): boolean => end !== undefined && end !== 'shipped-and-included'
+
+const isTakenBackAfter = ({ unmark }: Demand, { stamp }: OrderLineWord): boolean =>
+  unmark !== undefined && isLater(unmark, stamp)
+
+/** Taken back before its allocation was told: this word is the one that it waits for. */
+const isAwaited = (demand: Demand, word: OrderLineWord): boolean =>
+  isTakenBackAfter(demand, word) && (demand.mark === undefined || isImplied(demand, word))
+
+function allocateNet(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
+  const meant = fitting(line, fitsAllocation(word))
+  const onAcknowledge = sourceOfWarehouse(draft.rules, word.warehouse)?.allocatesOnAcknowledge === true
+  // A source that allocates as it acknowledges may say both: only what is news takes units out of its figure.
+  const news = onAcknowledge ? meant.filter((demand) => !isAllocated(demand, word)) : meant
+  for (const { demand, units } of takenFrom(news, word.units)) {
+    // What was implied, or taken back before it was told, is told now in full.
+    const { mark, unmark } = demand
+    if (isAwaited(demand, word) && unmark) tellChange(draft, { ...word, stamp: unmark, change: units }, 'deallocated')
+    else if (isImplied(demand, word) && mark) tellChange(draft, { ...mark, change: units }, 'allocated-earlier')
+  }
+  const left = alterUpTo(draft, news, word.units, (demand) => allocation(draft, demand, word), 'allocated')
+  tellChange(draft, { ...word, change: onAcknowledge ? left - word.units : -word.units }, 'allocated')
+  return left
+}
+
+function allocation(draft: Draft, demand: Demand, word: OrderLineWord): DemandPatch {
+  const told = markBy('allocated', word)
+  if (isAwaited(demand, word)) return { unmark: undefined, knownSince: demand.knownSince ?? word.stamp }
+  if (isTakenBackAfter(demand, word)) return { knownSince: demand.knownSince ?? word.stamp }
+  if (isGivenUp(demand)) return told
+  // What has left stays marked by its issue: it may have been taken back and allocated again in between.
+  if (isImplied(demand, word) && demand.mark && demand.phase === 'shipped')
+    return { mark: { ...demand.mark, by: 'allocated' } }
+  if (isImplied(demand, word)) return { ...told, knownSince: demand.knownSince ?? word.stamp }
+  // Marked before, by the operator's belief or an allocation that was taken back since: the newest one says since when.
+  return { ...movedOn(draft, demand, word, 'allocated'), ...told, contained: false }
+}
+
+/** In this order: allocated units, those wanted no more and those asked back first; then units whose allocation is still to be told. */
+const fitsTakingBack =
+  (word: OrderLineWord): Fit =>
+  (demand) => {
+    if (isGivenUp(demand)) return isAllocated(demand, word) ? -2 : undefined
+    if (!isUnshipped(demand)) return undefined
+    const asked = demand.cancelRequested ? -1 : 0
+    if (isAllocated(demand, word)) {
+      return demand.mark && isLater(demand.mark.stamp, word.stamp) ? undefined : asked + rankOf(demand.phase)
+    }
+    return isAllocatedElsewhere(demand, word) ? undefined : demand.unmark ? 11 : 10
+  }
+
+/** The warehouse took its allocation back. Told before the allocation itself, the word waits for it on the demand (H38). */
+function deallocateNet(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
+  const meant = fitting(line, fitsTakingBack(word))
+  // Of units whose allocation is still to be told, the figure has told neither.
+  tellChange(draft, { ...word, change: allocatedAmong(meant, word) }, 'deallocated')
+  const left = alterUpTo(
     draft,
     meant,
     word.units,
-    (demand) => {
-      const further = rankOf(phase) > rankOf(demand.phase)
-      const marked = markOf(demand, word, semantics, phase)
-      const elsewhere = demand.supply.kind !== 'on-hand' || demand.supply.warehouse !== word.warehouse
-      return {
-        supply,
-        knownSince: demand.knownSince ?? word.stamp,
-        ...(further ? { phase } : {}),
-        ...marked,
-        ...(elsewhere ? { contained: false } : {}),
-      }
-    },
+    (demand) => takenBack(demand, word, demand.cancelRequested === true && isAllocated(demand, word)),
+    'deallocated',
+  )
+  // Units allocated again meanwhile: figures from before that allocation are not without them.
+  const again = line.filter(
+    (demand) => isUnshipped(demand) && demand.mark && isLater(demand.mark.stamp, word.stamp) && !demand.unmark,
+  )
+  for (const demand of again) {
+    const current = draft.state.demands.get(demand.no)
+    if (current) alter(draft, current, current.units, { unmark: word.stamp }, 'deallocated-between')
+  }
+  return left
+}
+
+function takenBack(demand: Demand, word: OrderLineWord, isAskedBack: boolean): DemandPatch {
+  const unmark = laterOf(demand.unmark, word.stamp)
+  if (isGivenUp(demand)) return { unmark }
+  if (isAskedBack) return { unmark, end: 'cancelled' }
+  // Taken back before: what it had been allocated by is over, and the word about its next allocation is still to come.
+  const isOver = demand.mark !== undefined && demand.unmark !== undefined && !isAllocated(demand, word)
+  return {
+    unmark,
+    ...(isOver ? { mark: undefined, contained: false } : {}),
+    ...(rankOf(demand.phase) > rankOf('acknowledged') ? { phase: 'acknowledged' } : {}),
+  }
+}
+
+const laterOf = (known: Stamp | undefined, stamp: Stamp): Stamp => (known && isLater(known, stamp) ? known : stamp)
+
+/** A gross figure never was without the units: only how far they have come changes. */
+function putBack(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
+  const fits: Fit = (demand) => {
+    if (!isUnshipped(demand)) return undefined
+    if (rankOf(demand.phase) < rankOf('allocated')) return demand.unmark ? 3 : 2
+    return isNowhereElse(demand, word) ? (demand.cancelRequested ? 0 : 1) : 4
+  }
+  return alterUpTo(
+    draft,
+    fitting(line, fits),
+    word.units,
+    (demand) => takenBack(demand, word, demand.cancelRequested === true),
+    'deallocated',
+  )
+}
+
+// ── picking and shipping ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Only a phase moves. Of units that have left by a later word, this one is old news. */
+function moveOn(draft: Draft, word: OrderLineWord, line: readonly Demand[], phase: 'allocated' | 'picked'): Units {
+  const leftSince = unitsOf(
+    line.filter(({ phase, mark }) => phase === 'shipped' && mark && isLater(mark.stamp, word.stamp)),
+  )
+  const fits: Fit = (demand) => {
+    if (!isUnshipped(demand) || rankOf(demand.phase) >= rankOf(phase)) return undefined
+    return isTakenBackAfter(demand, word) ? -10 : (isHere(demand, word) ? 0 : 10) - rankOf(demand.phase)
+  }
+  return alterUpTo(
+    draft,
+    fitting(line, fits),
+    Math.max(0, word.units - leftSince),
+    (demand) => (isTakenBackAfter(demand, word) ? {} : movedOn(draft, demand, word, phase)),
     phase,
   )
 }
 
 /**
- * The mark that a word sets. For a net source it is the allocation; a pick or an issue implies one that we were not told of.
- * For a gross source it is the goods issue alone.
+ * A pick implies an allocation that we were not told of. Not of a line of which some has left already: there a late pick may be
+ * about those units, and would mark others that nobody has touched.
  */
-function markOf(
-  demand: Demand,
-  word: OrderLineWord,
-  semantics: 'net' | 'gross',
-  phase: 'allocated' | 'picked' | 'shipped',
-): DemandPatch {
-  const { stamp, warehouse } = word
-  if (semantics === 'gross') return phase === 'shipped' ? { mark: { by: 'shipped', warehouse, stamp } } : {}
-  const told = { by: 'allocated', warehouse, stamp } as const
-  const kept = demand.mark?.warehouse === warehouse && demand.mark.by !== 'baseline' ? demand.mark : undefined
-  if (phase !== 'allocated') {
-    // An issue after a deallocation that we were told of proves that the units were allocated again.
-    const undone = demand.unmark && (compareStamps(stamp, demand.unmark)?.order ?? -1) > 0
-    if (kept && !undone) return {}
-    return { mark: { by: 'shipped', warehouse, stamp }, ...(undone ? WITHOUT_UNMARK : {}) }
-  }
-  const laterThanUndone = demand.unmark && (compareStamps(stamp, demand.unmark)?.order ?? -1) > 0
-  return { mark: told, ...(laterThanUndone ? WITHOUT_UNMARK : {}) }
-}
-
-const WITHOUT_UNMARK: DemandPatch = { unmark: undefined }
-
-/** The warehouse took its allocation back. Told before the allocation itself, the word waits for it on the demand (H38). */
-function deallocate(draft: Draft, word: OrderLineWord, meant: readonly Demand[]): Units {
-  const here = meant.filter((demand) => demand.phase !== 'shipped' && !demand.unmark)
-  const marked = here.filter((demand) => demand.mark?.warehouse === word.warehouse)
-  const unmarked = here.filter((demand) => !demand.mark)
+function pick(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNet: boolean): Units {
+  const impliesAllocation = isNet && line.every(({ phase, end }) => phase !== 'shipped' && end === undefined)
+  if (!isNet || !impliesAllocation) return moveOn(draft, word, line, 'picked')
+  const fits: Fit = (demand) =>
+    rankOf(demand.phase) >= rankOf('picked') ? undefined : isAllocated(demand, word) ? 0 : isHere(demand, word) ? 1 : 2
+  const meant = fitting(line, fits)
+  const marked = (demand: Demand): DemandPatch => (isAllocated(demand, word) ? {} : markBy('picked', word))
+  tellImplied(draft, word, unitsWith(meant, word.units, marked))
   return alterUpTo(
     draft,
-    [...marked, ...unmarked],
+    meant,
     word.units,
-    (demand) => ({
-      unmark: word.stamp,
-      ...(rankOf(demand.phase) > rankOf('acknowledged') ? { phase: 'acknowledged' as const } : {}),
-    }),
-    'deallocated',
+    (demand) => ({ ...movedOn(draft, demand, word, 'picked'), ...marked(demand) }),
+    'picked',
   )
 }
 
+/** What implies an allocation implies that a net figure fell by it, at the latest by then. */
+const tellImplied = (draft: Draft, word: OrderLineWord, units: Units): void =>
+  tellChange(draft, { ...word, change: -units }, `${word.says}-implies`)
+
+/** Of the units that a word takes, those whose allocation it implies. */
+const unitsWith = (meant: readonly Demand[], units: Units, marked: (demand: Demand) => DemandPatch): Units =>
+  takenFrom(meant, units).reduce((sum, taken) => sum + (isImplying(marked(taken.demand)) ? taken.units : 0), 0)
+
+const isImplying = ({ mark }: DemandPatch): boolean => mark !== undefined && IMPLYING.has(mark.by)
+
+/** The units that a word takes from each of the demands that it fits. */
+function takenFrom(
+  meant: readonly Demand[],
+  units: Units,
+): readonly { readonly demand: Demand; readonly units: Units }[] {
+  let left = units
+  return meant.flatMap((demand) => {
+    const taken = Math.min(left, demand.units)
+    left -= taken
+    return taken > 0 ? [{ demand, units: taken }] : []
+  })
+}
+
+/** Allocated units leave first, then others: of a line of five, of which two are allocated, these two. */
+const fitsShipment =
+  (word: OrderLineWord, isNet: boolean): Fit =>
+  (demand) => {
+    if (!isUnshipped(demand)) return undefined
+    const furthest = 1 - rankOf(demand.phase) / 10
+    if (!isNet) return (isHere(demand, word) ? 0 : 10) + furthest
+    if (isAllocated(demand, word)) return demand.mark && isLater(demand.mark.stamp, word.stamp) ? 40 : furthest
+    return isAllocatedElsewhere(demand, word) ? 30 : (isHere(demand, word) ? 10 : 20) + furthest
+  }
+
+function ship(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNet: boolean): Units {
+  // What a list of open orders was without by then is what this word is about.
+  const missed = line.filter(
+    ({ phase, mark }) =>
+      phase === 'shipped' &&
+      (mark?.by === 'open-orders' || mark?.by === 'confirmed') &&
+      (compareStamps(mark.stamp, word.stamp)?.order ?? -1) >= 0,
+  )
+  for (const { demand, units } of takenFrom(missed, word.units)) {
+    if (demand.mark?.by !== 'open-orders') continue
+    tellChange(draft, { ...demand.mark, change: units }, 'shipped-earlier')
+    tellImplied(draft, word, units)
+  }
+  const named = (demand: Demand): DemandPatch =>
+    markBy(demand.mark?.by === 'open-orders' ? 'shipped' : 'allocated', word)
+  const left = alterUpTo(draft, missed, word.units, named, 'shipped')
+  const meant = fitting(line, fitsShipment(word, isNet))
+  const marked = (demand: Demand): DemandPatch => issue(draft, demand, word, isNet)
+  tellImplied(draft, word, unitsWith(meant, left, marked))
+  return alterUpTo(
+    draft,
+    meant,
+    left,
+    (demand) => ({ ...movedOn(draft, demand, word, 'shipped'), ...marked(demand) }),
+    'shipped',
+  )
+}
+
+/**
+ * The goods issue is the mark of a gross figure; of a net one it implies the allocation, where that was not told. Where it was,
+ * only a figure as new as the issue is sure for good: units may be taken back and allocated again in between.
+ */
+function issue(draft: Draft, demand: Demand, word: OrderLineWord, isNet: boolean): DemandPatch {
+  const isTold = isAllocated(demand, word) && demand.mark !== undefined && !isLater(demand.mark.stamp, word.stamp)
+  if (!isNet || !isTold) return markBy('shipped', word)
+  const figure = draft.state.shelves.get(word.warehouse)?.figure
+  // A mark that a list has confirmed would say that the list missed the units.
+  if (demand.mark?.by === 'confirmed') return markBy('allocated', word)
+  return demand.contained && !(figure && isLater(word.stamp, figure.stamp)) ? {} : markBy('allocated', word)
+}
+
+// ── what the warehouse gives up ─────────────────────────────────────────────────────────────────────────────────────
+
 /** The warehouse cannot serve these units: they look for another supply, else they are a shortage (design §2). */
-function short(draft: Draft, word: OrderLineWord, meant: readonly Demand[]): Units {
-  const here = meant.filter(({ phase, supply }) => phase !== 'shipped' && supply.kind === 'on-hand')
+function short(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
+  const here: Fit = (demand) =>
+    isUnshipped(demand) && demand.supply.kind === 'on-hand'
+      ? (isHere(demand, word) ? 0 : 20) + (isAllocated(demand, word) ? 0 : 10)
+      : undefined
+  const meant = fitting(line, here)
+  tellChange(draft, { ...word, change: allocatedAmong(meant, word) }, 'short')
   const left = alterUpTo(
     draft,
-    preferring(word.warehouse, here),
+    meant,
     word.units,
     () => ({ phase: 'acknowledged', contained: false, supply: { kind: 'shortage' }, ...WITHOUT_MARK }),
     'short',
   )
-  const [first] = here
+  const [first] = meant
   if (first && left < word.units)
     raiseShortage(draft, first, word.units - left, 'the warehouse could not pick the units')
   return left
@@ -187,134 +436,36 @@ function short(draft: Draft, word: OrderLineWord, meant: readonly Demand[]): Uni
 
 const WITHOUT_MARK: DemandPatch = { mark: undefined, unmark: undefined, proof: undefined }
 
-/** The warehouse gave the order line up. */
-function cancel(draft: Draft, word: OrderLineWord, meant: readonly Demand[]): Units {
+/**
+ * The warehouse gave units up: those that the shop asked back, then those that it has put back on the shelf. What the shop has not
+ * cancelled is still owed to its customer, for only the shop's own state ends that (L5): it waits as if never imported.
+ */
+function cancel(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNet: boolean): Units {
+  const open: Fit = (demand) => {
+    if (isGivenUp(demand)) return isAllocated(demand, word) ? -2 : undefined
+    if (!isUnshipped(demand)) return undefined
+    if (isBound(demand)) return demand.cancelRequested ? 0 : 1
+    return rankOf(demand.phase) < rankOf('allocated') ? 2 : 3
+  }
+  const isBound = (demand: Demand): boolean =>
+    isNet ? isAllocated(demand, word) : isNowhereElse(demand, word) && rankOf(demand.phase) >= rankOf('allocated')
+  const meant = fitting(line, open)
+  tellChange(draft, { ...word, change: allocatedAmong(meant, word) }, 'cancelled-by-warehouse')
   return alterUpTo(
     draft,
-    meant.filter(({ phase }) => phase !== 'shipped'),
+    meant,
     word.units,
-    () => ({ end: 'cancelled' }),
+    (demand) => {
+      const unmark = { unmark: laterOf(demand.unmark, word.stamp) }
+      if (isGivenUp(demand)) return unmark
+      return demand.cancelRequested
+        ? { ...unmark, end: 'cancelled' }
+        : { ...unmark, phase: 'placed', knownSince: undefined }
+    },
     'cancelled-by-warehouse',
   )
 }
 
-/**
- * Proof 2 of L1: the list of open orders beside the figures of the same message. Membership says what the figure contains,
- * without any clock: allocated units of the list are out of a net figure; units that the warehouse once knew and that are on
- * the list no more have left. An order that it never acknowledged is simply not known to it yet.
- */
-export function takeOpenOrders(draft: Draft, word: OpenOrdersWord, messageId: string): void {
-  const shelf = draft.state.shelves.get(word.warehouse)
-  const semantics = sourceOfWarehouse(draft.rules, word.warehouse)?.semantics ?? 'net'
-  const here = liveDemands(
-    draft,
-    ({ supply, phase }) => supply.kind === 'on-hand' && supply.warehouse === word.warehouse && phase !== 'held',
-  )
-  for (const group of groupsByLine(here)) {
-    const [first] = group
-    if (!first?.orderLine) continue
-    const listed = listedUnits(word, first.shop, first.orderLine.orderNumber, first.orderLine.lineId, draft)
-    const open = sumUnits(group.filter(({ phase }) => phase !== 'shipped'))
-    const gone = open - listed.units
-    if (gone > 0) leftTheWarehouse(draft, word, group, gone)
-    const staying = group.flatMap(({ no }) => draft.state.demands.get(no) ?? [])
-    if (listed.units > 0) stillOpen(draft, word, staying, listed, semantics === 'net')
-  }
-  // The list speaks for the figure of its own message, and for no other unless the stamps prove it.
-  if (shelf?.figure.messageId === messageId) containMarked(draft, word)
-  reconsider(draft, word.warehouse)
-  serveShortages(draft)
-}
-
-type Listed = { readonly units: Units; readonly allocated: Units }
-
-function listedUnits(word: OpenOrdersWord, shop: ShopId, order: string, lineId: string, draft: Draft): Listed {
-  const rows = word.orders.filter(
-    (row) =>
-      row.order === order &&
-      row.sku === draft.state.sku &&
-      (row.shop === undefined || row.shop === shop) &&
-      (row.line === undefined || row.line === lineId),
-  )
-  return {
-    units: rows.reduce((sum, { units }) => sum + units, 0),
-    allocated: rows.reduce((sum, { allocated }) => sum + allocated, 0),
-  }
-}
-
-function groupsByLine(demands: readonly Demand[]): readonly Demand[][] {
-  const groups = new Map<string, Demand[]>()
-  for (const demand of demands) {
-    const key = `${demand.shop}/${demand.orderLine?.orderId}/${demand.orderLine?.lineId}`
-    groups.set(key, [...(groups.get(key) ?? []), demand])
-  }
-  return [...groups.values()]
-}
-
-/** Off the list: what the warehouse knew before the list was made has left it, the units that had come furthest first. */
-function leftTheWarehouse(draft: Draft, word: OpenOrdersWord, group: readonly Demand[], units: Units): void {
-  const known = group
-    .filter((demand) => demand.phase !== 'shipped' && knownBefore(demand, word))
-    .sort((a, b) => rankOf(b.phase) - rankOf(a.phase))
-  const mark = { by: 'open-orders', warehouse: word.warehouse, stamp: word.stamp } as const
-  alterUpTo(
-    draft,
-    known,
-    units,
-    (demand) => ({ phase: 'shipped', ...(demand.contained ? {} : { mark }) }),
-    'left-the-open-orders',
-  )
-}
-
-/** Only units that the warehouse provably knew when it made the list can be missing from it because they left. */
-function knownBefore(demand: Demand, word: OpenOrdersWord): boolean {
-  const order = demand.knownSince && compareStamps(word.stamp, demand.knownSince)
-  return order !== undefined && order.order >= 0
-}
-
-/** On the list: the warehouse knows the units, and of a net figure the allocated ones are already out. */
-function stillOpen(draft: Draft, word: OpenOrdersWord, group: readonly Demand[], listed: Listed, net: boolean): void {
-  const mark = { by: 'open-orders', warehouse: word.warehouse, stamp: word.stamp } as const
-  const alreadyMarked = sumUnits(group.filter((demand) => demand.mark && demand.phase !== 'shipped'))
-  if (net) {
-    alterUpTo(
-      draft,
-      group.filter((demand) => !demand.mark && demand.phase !== 'shipped'),
-      Math.max(0, listed.allocated - alreadyMarked),
-      (demand) => ({ phase: higher(demand, 'allocated'), mark, knownSince: demand.knownSince ?? word.stamp }),
-      'allocated-by-open-orders',
-    )
-  }
-  const unheard = liveDemands(draft, (demand) => demand.phase === 'placed' && isSameLine(demand, group[0]))
-  alterUpTo(
-    draft,
-    unheard,
-    listed.units,
-    () => ({ phase: 'acknowledged', knownSince: word.stamp }),
-    'acknowledged-by-open-orders',
-  )
-}
-
-const isSameLine = (a: Demand, b: Demand | undefined): boolean =>
-  b !== undefined &&
-  a.shop === b.shop &&
-  a.orderLine?.orderId === b.orderLine?.orderId &&
-  a.orderLine?.lineId === b.orderLine?.lineId
-
-const sumUnits = (demands: readonly Demand[]): Units => demands.reduce((sum, { units }) => sum + units, 0)
-
-const higher = (demand: Demand, phase: Demand['phase']): Demand['phase'] =>
-  rankOf(demand.phase) >= rankOf(phase) ? demand.phase : phase
-
-/** The figure of the same message is as old as the list, even where neither carries an order word. */
-function containMarked(draft: Draft, word: OpenOrdersWord): void {
-  const marked = liveDemands(draft, ({ mark, contained, supply }) => {
-    const here = supply.kind === 'on-hand' && supply.warehouse === word.warehouse
-    return here && !contained && mark?.by === 'open-orders' && mark.stamp === word.stamp
-  })
-  for (const demand of marked) {
-    const end = demand.phase === 'shipped' ? { end: 'shipped-and-included' as const } : {}
-    alter(draft, demand, demand.units, { contained: true, proof: 'open-orders', ...end }, 'contained')
-  }
-  boundCharge(draft, word.warehouse)
-}
+/** Of the units that a word takes from these demands, those that a net figure was without: it rises by them. */
+const allocatedAmong = (meant: readonly Demand[], word: OrderLineWord): Units =>
+  takenFrom(meant, word.units).reduce((sum, { demand, units }) => sum + (isAllocated(demand, word) ? units : 0), 0)

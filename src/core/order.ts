@@ -6,7 +6,7 @@
 import { type Demand, type End, isHeld, isLive, type OrderLineRef, rankOf } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
 import type { ShopId, Sku, Units } from './ids.ts'
-import { liveDemands, pegFact, raiseShortage, serveShortages } from './peg.ts'
+import { liveDemands, pegFact, raiseShortage, serveShortages, settleShortage } from './peg.ts'
 import type { ShopOrder, ShopOrderLine } from './shop-order.ts'
 
 export type OrderCommand = {
@@ -36,7 +36,7 @@ export function recordOrder(drafts: Drafts, command: OrderCommand): OrderAnswer 
       answer.unheldUnits += part.unheldUnits
     }
     dropVanishedLines(draft, command, lines)
-    if (attempt !== undefined && isOrder(command.order)) releaseRest(draft, command.shop, attempt)
+    if (attempt !== undefined && isOrder(command.order)) releaseRest(draft, command, attempt)
     if (command.order.state === 'completed') finishWordless(draft, command)
     serveShortages(draft)
     answer.shortageUnits += unitsOf(ofOrder(draft, command).filter(({ supply }) => supply.kind === 'shortage'))
@@ -49,20 +49,24 @@ const isOrder = ({ state }: ShopOrder): boolean => state !== 'deleted'
 const wantedUnits = (order: ShopOrder, line: ShopOrderLine): Units =>
   order.state === 'cancelled' || order.state === 'deleted' ? 0 : line.units
 
-/** An order takes the oldest open attempt that shares a line key with it; one that it took before is not open any more. */
+/**
+ * An order takes the oldest open attempt that shares a line key with it, and only once: one that was seen before, even
+ * cancelled, has had its own, and a second attempt with the same keys belongs to another order.
+ */
 function attemptOf(drafts: Drafts, { shop, order }: OrderCommand): string | undefined {
   const keys = new Set(order.lines.flatMap(({ lineKey }) => lineKey ?? []))
-  if (keys.size === 0) return undefined
-  let oldest: Demand | undefined
-  for (const draft of drafts.values()) {
-    if (liveDemands(draft, (demand) => demand.orderLine?.orderId === order.orderId).length > 0) return undefined
-    for (const demand of draft.state.demands.values()) {
-      if (!isHeld(demand) || demand.shop !== shop || demand.lineKey === undefined || !keys.has(demand.lineKey)) continue
-      if (!oldest || demand.promisedAt < oldest.promisedAt) oldest = demand
-    }
-  }
+  const known = [...drafts.values()].flatMap((draft) => [...draft.state.demands.values()])
+  if (known.some((demand) => demand.shop === shop && demand.orderLine?.orderId === order.orderId)) return undefined
+  const [oldest] = known
+    .filter((demand) => isHeld(demand) && demand.shop === shop && keys.has(demand.lineKey ?? NO_KEY))
+    .sort((a, b) => a.promisedAt - b.promisedAt || (keyOf(a) < keyOf(b) ? -1 : 1))
   return oldest?.reservation
 }
+
+/** No line has this key: a line that was never stamped matches none. */
+const NO_KEY = ''
+
+const keyOf = ({ reservation, lineKey }: Demand): string => `${reservation}/${lineKey}`
 
 /** Compares one line with what it has, and adds or gives back the difference. */
 function bringLine(
@@ -198,7 +202,7 @@ function giveBack(draft: Draft, command: OrderCommand, lineId: string, units: Un
   const line = ofLine(draft, command, lineId).filter((each) => isLive(each) && !each.cancelRequested)
   const loose = line.filter((demand) => !isBound(demand)).sort(leastBoundFirst)
   const left = alterUpTo(draft, loose, units, () => ({ end: 'cancelled' satisfies End }), 'cancelled')
-  settleShortage(draft, command, loose)
+  settleShortage(draft, loose, 'the order was cancelled')
   if (left === 0) return
   const bound = line.filter((demand) => isBound(demand) && demand.phase !== 'shipped')
   const missing = alterUpTo(draft, bound, left, () => ({ cancelRequested: true }), 'cancel-requested')
@@ -225,26 +229,18 @@ const leastBoundFirst = (a: Demand, b: Demand): number =>
   b.promisedAt - a.promisedAt ||
   b.no - a.no
 
-function settleShortage(draft: Draft, command: OrderCommand, before: readonly Demand[]): void {
-  if (!before.some(({ supply }) => supply.kind === 'shortage')) return
-  if (ofOrder(draft, command).some(({ supply }) => supply.kind === 'shortage')) return
-  draft.incidents.push({
-    code: 'SHORTAGE',
-    key: `${command.shop}/${command.order.orderId}/${draft.state.sku}`,
-    opens: false,
-    shop: command.shop,
-    orderNumber: command.order.orderNumber,
-    cause: 'the order was cancelled',
-  })
-}
-
-/** What the attempt held beyond the order it became is given back: the comparison is with the order, not with the cart. */
-function releaseRest(draft: Draft, shop: ShopId, attempt: string): void {
+/**
+ * What the attempt held beyond the order it became is given back: the comparison is with the order, not with the cart. It keeps
+ * the order's name, so that an order that was cancelled before it was read does not take a second attempt when it is read again.
+ */
+function releaseRest(draft: Draft, command: OrderCommand, attempt: string): void {
   for (const demand of liveDemands(
     draft,
-    (each) => isHeld(each) && each.shop === shop && each.reservation === attempt,
+    (each) => isHeld(each) && each.shop === command.shop && each.reservation === attempt,
   )) {
-    alter(draft, demand, demand.units, { end: 'released' }, 'order-took-less')
+    const line = command.order.lines.find(({ lineKey }) => lineKey !== undefined && lineKey === demand.lineKey)
+    const orderLine = line ? { orderLine: refOf(command, line) } : {}
+    alter(draft, demand, demand.units, { end: 'released', ...orderLine }, 'order-took-less')
   }
 }
 

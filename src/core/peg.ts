@@ -1,11 +1,10 @@
 /** L4, Promise, for units on hand: which supply serves which demand. Inbound lines are stored but not sold against yet. */
 import { safetyOfWarehouse, warehousesOf } from './configuration.ts'
 import { byPromise, type Demand, isHeld, isLive, type Supply, youngestFirst } from './demand.ts'
-import { addDemand, alter, type Draft, setShelf } from './draft.ts'
+import { addDemand, alter, type Draft } from './draft.ts'
 import type { ShopId, Units, WarehouseId } from './ids.ts'
-import { mayContain } from './inclusion.ts'
+import { isLater, mayContain } from './inclusion.ts'
 import { freeOn } from './sellable.ts'
-import { shelfCount } from './stock.ts'
 
 /** How deep a demand may reach: a hold leaves safety stock alone, an order is a fact and takes any unpegged unit (L5). */
 export type Reach = 'above-safety' | 'any-unit'
@@ -109,10 +108,28 @@ export function raiseShortage(
   })
 }
 
+/** Tells people that an order whose units lacked a supply lacks none any more; harmless when it never did. */
+export function settleShortage(draft: Draft, before: readonly Demand[], cause: string): void {
+  const short = before.find(({ supply, orderLine }) => supply.kind === 'shortage' && orderLine)
+  if (!short?.orderLine) return
+  const { orderId, orderNumber } = short.orderLine
+  const isShort = (demand: Demand): boolean =>
+    demand.supply.kind === 'shortage' && demand.shop === short.shop && demand.orderLine?.orderId === orderId
+  if (liveDemands(draft, isShort).length > 0) return
+  draft.incidents.push({
+    code: 'SHORTAGE',
+    key: shortageKey(draft, short),
+    opens: false,
+    shop: short.shop,
+    orderNumber,
+    cause,
+  })
+}
+
 /**
  * A figure fell below its pegs. As long as it would cover the rest if it contained every unit that it may contain, those very
  * units may be leaving and nothing moves (H35). What stays uncovered even then is lost, youngest promise first: it moves to
- * another allowed warehouse or becomes a shortage (L3, H22).
+ * another allowed warehouse or becomes a shortage (L3, H22). Units that the warehouse has taken in hand since are there.
  */
 export function losePegs(draft: Draft, warehouse: WarehouseId): void {
   const figure = draft.state.shelves.get(warehouse)?.figure
@@ -123,13 +140,17 @@ export function losePegs(draft: Draft, warehouse: WarehouseId): void {
   )
   const mayHaveLeft = pegged.reduce((sum, demand) => sum + (mayContain(figure, demand) ? demand.units : 0), 0)
   let uncovered = -freeOn(draft.state, warehouse) - mayHaveLeft
-  for (const demand of pegged.filter((each) => !mayContain(figure, each)).sort(youngestFirst)) {
+  const losable = pegged.filter((each) => !mayContain(figure, each) && !isMarked(each))
+  for (const demand of losable.sort(youngestFirst)) {
     if (uncovered <= 0) return
     const lost = Math.min(uncovered, demand.units)
     movePegs(draft, demand, lost, warehouse)
     uncovered -= lost
   }
 }
+
+const isMarked = ({ mark, unmark }: Demand): boolean =>
+  mark !== undefined && (unmark === undefined || isLater(mark.stamp, unmark))
 
 /** Units that the warehouse has already bound stay with it as a shortage; others may be served from elsewhere. */
 function movePegs(draft: Draft, demand: Demand, units: Units, from: WarehouseId): void {
@@ -150,14 +171,6 @@ function movePegs(draft: Draft, demand: Demand, units: Units, from: WarehouseId)
   if (!current) return
   alter(draft, current, left, { supply: { kind: 'shortage' } }, 'lost-supply')
   raiseShortage(draft, demand, left, 'the warehouse has fewer units than it promised')
-}
-
-/** Never more is charged than there are units that could have been deallocated (L1). */
-export function boundCharge(draft: Draft, warehouse: WarehouseId): void {
-  const shelf = draft.state.shelves.get(warehouse)
-  if (!shelf || shelf.chargedUnits === 0) return
-  const bound = shelfCount(draft.state, warehouse).contained
-  if (shelf.chargedUnits > bound) setShelf(draft, { ...shelf, chargedUnits: bound }, 'charge-explained')
 }
 
 /** Pegs units of an order, which is a fact: it takes any unpegged unit, and what nothing covers is a shortage that is told (L5). */

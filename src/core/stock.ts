@@ -36,15 +36,20 @@ export type Shelf = {
   readonly disputed: boolean
   /** An unexplained rise, charged to allocated, unshipped units as if they had been deallocated (L1). */
   readonly chargedUnits: Units
-  /** Movements that the warehouse told but that the figure does not hold yet; they explain its next rise. */
+  /** Changes that the warehouse told but that the figure does not hold yet; they explain its next step. */
   readonly movements: readonly Pick<MovementWord, 'change' | 'stamp'>[]
+  /** The last steps of a net figure, oldest first; the first one is where memory begins. Empty where nothing is ever charged. */
+  readonly steps: readonly Step[]
 }
+
+/** A step of a figure up to one statement: `units` it rose (+) or fell (−) beyond all that has been told so far. */
+export type Step = { readonly upTo: Stamp; readonly units: number }
 
 /** Counters of one shelf: what is pegged to it. */
 export type ShelfCount = {
   /** Live units pegged here that the figure does not contain: the ones we subtract. */
   pegged: number
-  /** Live, unshipped units pegged here that the figure contains. */
+  /** Live units pegged here that the figure contains. */
   contained: number
 }
 
@@ -106,7 +111,7 @@ export const emptyState = (sku: Sku): SkuState => ({
 export const inboundKey = (line: Pick<InboundLine, 'purchaseOrder' | 'line'>): string =>
   `${line.purchaseOrder}\u001f${line.line}`
 
-/** Applies one change to the working copy. A demand that has ended leaves it once its counters are settled. */
+/** Applies one change to the working copy. A demand that has ended stays at hand, but counts nowhere. */
 export function evolve(state: SkuState, change: Change): void {
   switch (change.set) {
     case 'demand': {
@@ -137,8 +142,8 @@ function count(state: SkuState, demand: Demand, sign: 1 | -1): void {
   if (demand.supply.kind === 'untracked') shop.untracked += units
   if (demand.supply.kind === 'on-hand') {
     const shelf = shelfCount(state, demand.supply.warehouse)
-    if (!demand.contained) shelf.pegged += units
-    else if (demand.phase !== 'shipped') shelf.contained += units
+    if (demand.contained) shelf.contained += units
+    else shelf.pegged += units
   }
 }
 

@@ -146,6 +146,7 @@ export type FigureRow = {
   readonly disputed: boolean
   readonly rises: readonly Rise[]
   readonly movements: Shelf['movements']
+  readonly steps: Shelf['steps']
   readonly pegged_units: number
   readonly contained_units: number
   readonly charged_units: number
@@ -172,6 +173,7 @@ export function rowOfShelf(skuId: number, shelf: Shelf, count: ShelfCount, riseD
     rises: shelf.rises,
     rise_due_at: timestampOrNull(riseDueAt),
     movements: shelf.movements,
+    steps: shelf.steps,
     pegged_units: count.pegged,
     contained_units: count.contained,
     charged_units: shelf.chargedUnits,
@@ -200,6 +202,7 @@ export function shelfOfRow(row: FigureRow): Shelf {
     disputed: row.disputed,
     chargedUnits: row.charged_units,
     movements: row.movements,
+    steps: row.steps,
   }
 }
 

@@ -62,6 +62,7 @@ create table figure (
   rises jsonb not null default '[]',
   rise_due_at timestamptz,
   movements jsonb not null default '[]',
+  steps jsonb not null default '[]',
   pegged_units integer not null default 0 constraint figure_pegged check (pegged_units >= 0),
   contained_units integer not null default 0 constraint figure_contained check (contained_units >= 0),
   charged_units integer not null default 0 constraint figure_charged check (charged_units between 0 and contained_units),
