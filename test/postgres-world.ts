@@ -141,6 +141,20 @@ export async function sealAll(database: Database): Promise<void> {
   throw new Error('The ledger could not be sealed')
 }
 
+/**
+ * Waits until every entry may be read in the feed: a transaction of another test on the same server may be older than the last of
+ * them, and until it has ended nothing behind it is certain.
+ */
+export async function untilFeedIsCertain(database: Database): Promise<void> {
+  for (const giveUpAt = Date.now() + 20_000; Date.now() < giveUpAt; ) {
+    const { rows } = await database.pool.query(
+      'select from ledger_entry where txid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1',
+    )
+    if (rows.length === 0) return
+  }
+  throw new Error('The feed did not become certain')
+}
+
 /** Waits until so many statements of a database wait for a lock: the signal that two commands have met. */
 export async function untilWaiting(database: Database, sessions = 1): Promise<void> {
   for (const giveUpAt = Date.now() + 20_000; Date.now() < giveUpAt; ) {

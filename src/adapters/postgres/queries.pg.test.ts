@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FreshDatabase, freshDatabase } from '../../../test/postgres.ts'
-import { figure, orderCall, origin, rules } from '../../../test/postgres-world.ts'
+import { figure, orderCall, origin, rules, untilFeedIsCertain } from '../../../test/postgres-world.ts'
 import { skuOf } from '../../core/ids.ts'
 import { fileDelivery } from './inbox-store.ts'
 import { createLane } from './lane.ts'
@@ -29,6 +29,7 @@ beforeAll(async () => {
     for (let n = 0; n < 7; n += 1) await lane.submit(orderCall(`${sku}-${n}`, [[sku, 1]]), origin)
   }
   await lane.stop()
+  await untilFeedIsCertain(fresh.database)
 })
 afterAll(() => fresh.drop())
 
@@ -73,6 +74,7 @@ describe('the ledger', () => {
     expect(await ledgerFeed(pool, { after: place, limit: 500 })).toEqual([])
     await slow.query('commit')
     slow.release()
+    await untilFeedIsCertain(fresh.database)
     const causes = (await ledgerFeed(pool, { after: place, limit: 500 })).map(({ cause }) => cause)
     expect(causes).toEqual(['slow', 'quick'])
   })
