@@ -24,6 +24,7 @@ import { publicationBookOn } from './adapters/postgres/publication-store.ts'
 import {
   closeIncident,
   deadLetterPage,
+  disputedSkus,
   incidentPage,
   keepAnswer,
   keptAnswer,
@@ -51,7 +52,7 @@ import { applyPending, type ReceivePorts, receiveDelivery, replayDeadLetter, typ
 import { startShopSide } from './app/shop-side.ts'
 import type { Config } from './config.ts'
 import type { Configuration } from './core/configuration.ts'
-import { instantOf, type ShopId, type SourceId, sourceOf } from './core/ids.ts'
+import { instantOf, type ShopId, type SourceId, skuOf, sourceOf } from './core/ids.ts'
 import { Failure } from './errors.ts'
 import { Problem } from './http/problem.ts'
 import { buildServer } from './http/server.ts'
@@ -84,6 +85,8 @@ const APPLY_EVERY_MS = 500
 const SEAL_EVERY_MS = 2_000
 const CONFIGURATION_EVERY_MS = 1_000
 const BURY_EVERY_MS = 60_000
+/** SKUs that are believed again at once. */
+const TRUST_AT_ONCE = 1_000
 const SWEEP_EVERY_MS = 60 * 60_000
 
 /** Starts everything; returns once the service answers. Throws, in a sentence, whatever keeps it from starting. */
@@ -349,6 +352,20 @@ export async function startService({ config, log, version, demo = 'never', secre
           }),
         )
         await book.moveWatermark(shop, { known: [], shopClock: undefined }, now)
+      },
+      async trust(warehouse, author) {
+        const origin = { actor: author, cause: `trust:${warehouse}` }
+        let trusted = 0
+        for (;;) {
+          const skus = await disputedSkus(pool, warehouse, TRUST_AT_ONCE)
+          await Promise.all(
+            skus.map((sku) => lane.submit({ kind: 'trust', sku: skuOf(sku), warehouse }, origin, 'bulk')),
+          )
+          trusted += skus.length
+          if (skus.length < TRUST_AT_ONCE) break
+        }
+        await closeIncident(pool, 'RESTART_SUSPECTED', warehouse)
+        return trusted
       },
       holderOf: (token) => holderOf(pool, token),
       createToken: (name, scope) => createToken(pool, name, scope),

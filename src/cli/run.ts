@@ -11,6 +11,7 @@ import { shopwareApp } from './shopware-app.ts'
 import { simulate } from './simulate.ts'
 import { stock } from './stock.ts'
 import { tokens } from './tokens.ts'
+import { trust } from './trust.ts'
 import { verify } from './verify.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   deadLetters,
   shops,
   tokens,
+  trust,
   verify,
   simulate,
   shopwareApp,

@@ -33,6 +33,7 @@ export const ProblemDocument = Type.Object(
 )
 
 export const ShopParams = Type.Object({ shop: Name })
+export const WarehouseParams = Type.Object({ warehouse: Name })
 export const SourceParams = Type.Object({ source: Name })
 export const ReservationParams = Type.Object({ shop: Name, key: Key })
 export const SkuParams = Type.Object({ sku: SkuText })
@@ -288,6 +289,10 @@ export const ShopAnswer = Type.Object({
 })
 
 export const AppBundle = Type.Object({ appSecret: Type.String(), version: Type.String() })
+
+export const Trusted = Type.Object({
+  trustedSkus: Type.Integer({ minimum: 0, description: 'SKUs whose newest figure counts again' }),
+})
 
 export const Verified = Type.Object({
   problems: Type.Array(Type.String()),

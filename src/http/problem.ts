@@ -11,6 +11,7 @@ export const PROBLEMS = {
   SCOPE_TOO_NARROW: [403, 'The token may not do this.'],
   NOT_FOUND: [404, 'There is no such door.'],
   SHOP_UNKNOWN: [404, 'No such shop is configured.'],
+  WAREHOUSE_UNKNOWN: [404, 'No such warehouse is configured.'],
   SKU_UNKNOWN: [404, 'Nobody has said a word about this SKU.'],
   RESERVATION_UNKNOWN: [404, 'No live hold has this key.'],
   DEAD_LETTER_UNKNOWN: [404, 'No dead letter has this id.'],

@@ -7,7 +7,7 @@ import type { Lane } from '../app/lane.ts'
 import type { Receipt, Refused } from '../app/receive.ts'
 import type { ShopStatus } from '../app/shop-ports.ts'
 import type { Configuration } from '../core/configuration.ts'
-import type { Instant, ShopId, Sku, SourceId } from '../core/ids.ts'
+import type { Instant, ShopId, Sku, SourceId, WarehouseId } from '../core/ids.ts'
 import type { SkuState } from '../core/stock.ts'
 
 export type { FeedPlace }
@@ -71,6 +71,8 @@ export type HttpWorld = {
   }>
   readonly shops: () => readonly ShopStatus[]
   readonly retire: (shop: ShopId, author: string) => Promise<void>
+  /** Believes a restarted warehouse again. Returns for how many SKUs. */
+  readonly trust: (warehouse: WarehouseId, author: string) => Promise<number>
   readonly holderOf: (token: string) => Promise<TokenHolder | undefined>
   readonly createToken: (name: string, scope: Scope) => Promise<string>
   readonly keptAnswer: (scope: string, key: string) => Promise<KeptAnswer | undefined>

@@ -106,6 +106,21 @@ export const closeIncident = (on: Queryable, code: string, key: string) =>
     key,
   ])
 
+/** SKUs of a warehouse whose lowest figure counts since it seemed restored, at most `limit`. Reads the warehouse's figures. */
+export async function disputedSkus(on: Queryable, warehouse: string, limit: number): Promise<readonly string[]> {
+  const { rows } = await on.query<{ sku: string }>(
+    `select sku.sku
+     from figure
+     join sku on sku.id = figure.sku_id
+     where figure.warehouse = $1
+       and figure.disputed
+     order by sku.id
+     limit $2`,
+    [warehouse, limit],
+  )
+  return rows.map(({ sku }) => sku)
+}
+
 export type DeadLetterRow = {
   readonly id: number
   readonly source: string

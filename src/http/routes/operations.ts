@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { textOf } from '../../adapters/wms/json.ts'
 import { checkConfiguration, readConfigurationYaml } from '../../app/configuration-file.ts'
+import { warehouseOf } from '../../core/ids.ts'
 import { actorOf, need } from '../auth.ts'
 import type { Bodies } from '../bodies.ts'
 import {
@@ -14,7 +15,9 @@ import {
   ShopParams,
   TokenAnswer,
   TokenBody,
+  Trusted,
   Verified,
+  WarehouseParams,
 } from '../contract.ts'
 import { BODY_PROBLEMS, OPEN, problems, rawBody } from '../openapi.ts'
 import { Problem } from '../problem.ts'
@@ -134,6 +137,25 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
     async (request, reply) => {
       await world.retire(shopIn(world, request.params.shop), actorOf(request))
       return reply.code(204).send()
+    },
+  )
+
+  app.post<{ Params: Static<typeof WarehouseParams> }>(
+    '/v1/warehouses/:warehouse/trust',
+    {
+      onRequest: need(world, 'operate'),
+      schema: {
+        summary:
+          'A warehouse that seemed restored from a backup is believed again: its next figure counts, not the lowest',
+        params: WarehouseParams,
+        response: { 200: Trusted },
+        ...problems('WAREHOUSE_UNKNOWN', 'REQUEST_WRONG'),
+      },
+    },
+    async (request) => {
+      const warehouse = warehouseOf(request.params.warehouse)
+      if (!world.rules().warehouses.has(warehouse)) throw new Problem('WAREHOUSE_UNKNOWN')
+      return { trustedSkus: await world.trust(warehouse, actorOf(request)) }
     },
   )
 
