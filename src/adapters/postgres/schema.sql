@@ -134,6 +134,7 @@ create table figure (
   rises jsonb default '[]'::jsonb not null,
   rise_due_at timestamp with time zone,
   movements jsonb default '[]'::jsonb not null,
+  steps jsonb default '[]'::jsonb not null,
   pegged_units integer default 0 not null,
   contained_units integer default 0 not null,
   charged_units integer default 0 not null
