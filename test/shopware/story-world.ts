@@ -61,6 +61,8 @@ export type StoryWorld = {
   verify(): Promise<{ readonly problems: readonly unknown[] }>
   /** Broken invariants that this process counted; 0 unless something is wrong with Holdfast. */
   bugs(): Promise<number>
+  /** Gateway calls that this process answered, and the mean time of one from its arrival to its answer, in ms. */
+  answers(): Promise<{ readonly count: number; readonly meanMs: number }>
   end(): Promise<void>
 }
 
@@ -133,6 +135,11 @@ export async function openStory(): Promise<StoryWorld> {
     const outcome = await shop.order(cart)
     if (outcome.refused) throw new Error(`ORDER_REFUSED: ${outcome.messages.join('; ')}. The story expected a yes.`)
     return outcome
+  }
+  /** A metric without labels; NaN when there is none. */
+  const metric = async (name: string): Promise<number> => {
+    const text = await (await fetch(`${holdfast.url}/metrics`)).text()
+    return Number(new RegExp(`^holdfast_${name} (\\S+)$`, 'm').exec(text)?.[1])
   }
   /** Waits until the watermark stands behind the moment of this call plus `ms`. */
   const watermarkAfter = async (ms: number): Promise<void> => {
@@ -212,9 +219,13 @@ export async function openStory(): Promise<StoryWorld> {
       return (body as Static<typeof IncidentPage>).incidents
     },
     verify: async () => (await client.request('POST', '/v1/verify')).body as { problems: unknown[] },
-    async bugs() {
-      const metrics = await (await fetch(`${holdfast.url}/metrics`)).text()
-      return Number(/^holdfast_bugs_total (\d+)$/m.exec(metrics)?.[1])
+    bugs: () => metric('bugs_total'),
+    async answers() {
+      const [seconds, count] = [
+        await metric('checkout_answer_seconds_sum'),
+        await metric('checkout_answer_seconds_count'),
+      ]
+      return { count, meanMs: (seconds * 1_000) / count }
     },
     async end() {
       try {
