@@ -8,6 +8,7 @@ import { compareStamps } from './inclusion.ts'
 import { takeOpenOrders } from './open-orders.ts'
 import { type OrderAnswer, type OrderCommand, recordOrder } from './order.ts'
 import { takeOrderLineWord, type WordVerdict } from './order-line.ts'
+import { serveShortages } from './peg.ts'
 import { boundCharge, takeMovement } from './rise.ts'
 import { type Figure, inboundKey, type SkuState } from './stock.ts'
 import type { FigureWord, InboundWord, Word } from './word.ts'
@@ -95,7 +96,8 @@ export function decide<C extends Command>(drafts: ReadonlyMap<Sku, Draft>, comma
 export function decide(drafts: ReadonlyMap<Sku, Draft>, command: Command): Answer {
   const answer = decideByKind(drafts, command)
   for (const draft of drafts.values()) {
-    for (const warehouse of draft.state.shelves.keys()) boundCharge(draft, warehouse)
+    const bounded = [...draft.state.shelves.keys()].filter((warehouse) => boundCharge(draft, warehouse))
+    if (bounded.length > 0) serveShortages(draft)
   }
   return answer
 }

@@ -37,6 +37,9 @@ export type Deadline =
   | { readonly kind: 'watermark'; readonly calledAt: Instant }
   | { readonly kind: 'moment'; readonly at: Instant }
 
+/** Since when a warehouse knows the units, in the order of its own source. */
+export type Known = { readonly warehouse: WarehouseId; readonly stamp: Stamp }
+
 export type Demand = {
   /** Unique within its SKU, ascending. */
   readonly no: number
@@ -56,7 +59,7 @@ export type Demand = {
   /** When we first read the order, on the database's clock. */
   readonly placedAt?: Instant
   /** The first word by which the warehouse showed that it knows the units. */
-  readonly knownSince?: Stamp
+  readonly knownSince?: Known
   readonly mark?: Mark
   /** The deallocation that undid the mark. */
   readonly unmark?: Stamp

@@ -1,6 +1,6 @@
 /** Holds: demands before their order is known (L2, L5). A hold can be refused; what is granted waits for its order or its end. */
-import { type Deadline, type Demand, isHeld } from './demand.ts'
-import { alter, type Draft } from './draft.ts'
+import { type Deadline, type Demand, isHeld, youngestFirst } from './demand.ts'
+import { alter, alterUpTo, type Draft } from './draft.ts'
 import type { Instant, ShopId, Sku, Units } from './ids.ts'
 import { addPegged, liveDemands, peg, serveShortages } from './peg.ts'
 import { availabilityOf } from './sellable.ts'
@@ -97,12 +97,11 @@ function isOrderedAlready(drafts: Drafts, command: HoldCommand): boolean {
 function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, Units>): HoldAnswer {
   const asked = unitsBySku(command.lines)
   const grants: Grant[] = []
-  for (const draft of drafts.values())
-    giveBackSurplus(
-      draft,
-      command,
-      Math.min(asked.get(draft.state.sku) ?? 0, ceilings.get(draft.state.sku) ?? Number.MAX_SAFE_INTEGER),
-    )
+  for (const draft of drafts.values()) {
+    const { sku } = draft.state
+    giveBackSurplus(draft, command, Math.min(asked.get(sku) ?? 0, ceilings.get(sku) ?? Number.MAX_SAFE_INTEGER))
+    renewDeadlines(draft, command)
+  }
   for (const [sku, units] of asked) {
     const draft = draftFor(drafts, sku)
     const wanted = Math.min(units, ceilings.get(sku) ?? units)
@@ -118,8 +117,8 @@ function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, 
         ...('warehouse' in supply ? { warehouse: supply.warehouse } : {}),
       })),
     })
-    serveShortages(draft)
   }
+  for (const draft of drafts.values()) serveShortages(draft)
   return {
     granted: true,
     reservation: command.reservation,
@@ -128,12 +127,23 @@ function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, 
   }
 }
 
+const deadlineOf = ({ now }: Draft, { until }: HoldCommand): Deadline =>
+  until === undefined ? { kind: 'watermark', calledAt: now } : { kind: 'moment', at: until }
+
+/** What stays held is held as long as the answer says: until the moment that was asked for now, or as long as after this call. */
+function renewDeadlines(draft: Draft, command: HoldCommand): void {
+  const deadline = deadlineOf(draft, command)
+  for (const demand of ownDemands(draft, command)) {
+    if (JSON.stringify(demand.deadline) !== JSON.stringify(deadline)) {
+      alter(draft, demand, demand.units, { deadline }, 'deadline-renewed')
+    }
+  }
+}
+
 /** Adds what the reservation lacks, line by line, so that each hold carries the key of its own line. */
 function holdMore(draft: Draft, command: HoldCommand, wanted: Units): void {
   let left = wanted - ownUnits(draft, command)
-  const deadline: Deadline = command.until
-    ? { kind: 'moment', at: command.until }
-    : { kind: 'watermark', calledAt: draft.now }
+  const deadline = deadlineOf(draft, command)
   for (const line of command.lines) {
     if (line.sku !== draft.state.sku || left <= 0) continue
     const units = Math.min(left, line.units)
@@ -152,14 +162,12 @@ function holdMore(draft: Draft, command: HoldCommand, wanted: Units): void {
   }
 }
 
+/** Units that have lost their supply go first, then the youngest promise. */
 function giveBackSurplus(draft: Draft, command: HoldCommand, wanted: Units): void {
-  let surplus = ownUnits(draft, command) - wanted
-  for (const demand of ownDemands(draft, command).reverse()) {
-    if (surplus <= 0) return
-    const units = Math.min(surplus, demand.units)
-    alter(draft, demand, units, { end: 'released' }, 'replaced')
-    surplus -= units
-  }
+  const surplus = Math.max(0, ownUnits(draft, command) - wanted)
+  const isLost = ({ supply }: Demand): boolean => supply.kind === 'shortage'
+  const own = ownDemands(draft, command).sort((a, b) => Number(isLost(b)) - Number(isLost(a)) || youngestFirst(a, b))
+  alterUpTo(draft, own, surplus, () => ({ end: 'released' }), 'replaced')
 }
 
 /** Live holds of this very reservation: only an API key can come back with other lines. */
@@ -183,15 +191,16 @@ export function unitsBySku(lines: readonly HoldLine[]): ReadonlyMap<Sku, Units> 
  */
 function doubleSubmit(drafts: Drafts, command: HoldCommand): HoldRefusal | undefined {
   const keys = keysOf(command)
+  let secondsLeft = 0
   for (const draft of drafts.values()) {
     const windowMs = draft.rules.shops.get(command.shop)?.doubleSubmitWindowMs ?? 0
     for (const demand of draft.state.demands.values()) {
       if (demand.shop !== command.shop || demand.lineKey === undefined || !keys.has(demand.lineKey)) continue
       const endsAt = demand.promisedAt + windowMs
-      if (endsAt > draft.now) return { kind: 'ORDER_BEING_PLACED', secondsLeft: secondsUntil(draft.now, endsAt) }
+      if (endsAt > draft.now) secondsLeft = Math.max(secondsLeft, secondsUntil(draft.now, endsAt))
     }
   }
-  return undefined
+  return secondsLeft > 0 ? { kind: 'ORDER_BEING_PLACED', secondsLeft } : undefined
 }
 
 const keysOf = (command: HoldCommand): ReadonlySet<string> =>
@@ -207,7 +216,12 @@ function refusalFor(drafts: Drafts, command: HoldCommand, missing: readonly Miss
     const draft = draftFor(drafts, sku)
     const own = liveDemands(
       draft,
-      (demand) => isHeld(demand) && demand.lineKey !== undefined && keys.has(demand.lineKey),
+      (demand) =>
+        isHeld(demand) &&
+        demand.shop === command.shop &&
+        demand.supply.kind !== 'shortage' &&
+        demand.lineKey !== undefined &&
+        keys.has(demand.lineKey),
     )
     const inFlightMs = draft.rules.shops.get(command.shop)?.orderInFlightMs ?? 0
     for (const { deadline } of own) {

@@ -4,8 +4,9 @@
  * Two stamps of one source compare only within one epoch, and only by what both of them carry. What cannot be compared
  * proves nothing; and what is not proved is subtracted.
  */
-import type { SourceRules } from './configuration.ts'
-import { type Demand, type Proof, rankOf } from './demand.ts'
+import type { Configuration, SourceRules } from './configuration.ts'
+import { type Demand, type Known, type Proof, rankOf } from './demand.ts'
+import type { WarehouseId } from './ids.ts'
 import type { Figure } from './stock.ts'
 import type { Stamp } from './word.ts'
 
@@ -62,4 +63,24 @@ export function mayContain(figure: Figure, demand: Demand): boolean {
   if (!demand.mark) return true
   const order = compareStamps(figure.stamp, demand.mark.stamp)
   return !(order && order.order < 0)
+}
+
+/** Since when the source of a warehouse knows the units, in its own order; `undefined` when only another source told of them. */
+export function knownIn(
+  { rules }: { readonly rules: Configuration },
+  { knownSince: known }: Demand,
+  warehouse: WarehouseId,
+): Stamp | undefined {
+  const sourceOf = (each: WarehouseId) => rules.warehouses.get(each)?.source
+  return known && sourceOf(known.warehouse) === sourceOf(warehouse) ? known.stamp : undefined
+}
+
+/** What is known after a word: the first one of its own source counts. */
+export const knownSince = (
+  draft: { readonly rules: Configuration },
+  demand: Demand,
+  { warehouse, stamp }: { readonly warehouse: WarehouseId; readonly stamp: Stamp },
+): Known => {
+  const { knownSince: known } = demand
+  return known && knownIn(draft, demand, warehouse) ? known : { warehouse, stamp }
 }

@@ -8,7 +8,7 @@ import { type Demand, type DemandPatch, rankOf } from './demand.ts'
 import { alterUpTo, type Draft } from './draft.ts'
 import { containedBy, reconsider } from './figure.ts'
 import type { Units, WarehouseId } from './ids.ts'
-import { compareStamps, isLater } from './inclusion.ts'
+import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
 import { liveDemands, serveShortages } from './peg.ts'
 import { tellChange } from './rise.ts'
 import type { Figure } from './stock.ts'
@@ -135,8 +135,8 @@ function tellImplied(draft: Draft, word: OpenOrdersWord, demands: readonly Deman
  */
 function knownBefore(draft: Draft, demand: Demand, word: OpenOrdersWord): boolean {
   if (demand.phase === 'shipped') return false
-  const order = demand.knownSince && compareStamps(word.stamp, demand.knownSince)
-  if (!order || order.order < 0) return false
+  const order = knownIn(draft, demand, word.warehouse)
+  if (!order || (compareStamps(word.stamp, order)?.order ?? -1) < 0) return false
   const isOnly = isOnlyWarehouse(draft, word.warehouse)
   if (demand.supply.kind === 'shortage') return isOnly
   return isHere(demand, word) && (isOnly || rankOf(demand.phase) >= rankOf('allocated'))
@@ -147,12 +147,14 @@ function isOnlyWarehouse({ rules }: Draft, warehouse: WarehouseId): boolean {
   return [...rules.warehouses.values()].filter((each) => each.source === source).length === 1
 }
 
+/** Of the units that the list names, those that the warehouse was not known to have: an order that grew is more than it has. */
 function acknowledge(draft: Draft, word: OpenOrdersWord, group: readonly Demand[], units: Units): void {
+  const known = unitsOf(group.filter(({ phase }) => phase !== 'placed' && phase !== 'shipped'))
   alterUpTo(
     draft,
     group.filter(({ phase }) => phase === 'placed'),
-    units,
-    () => ({ phase: 'acknowledged', knownSince: word.stamp }),
+    Math.max(0, units - known),
+    () => ({ phase: 'acknowledged', knownSince: { warehouse: word.warehouse, stamp: word.stamp } }),
     'acknowledged-by-open-orders',
   )
 }
@@ -185,12 +187,15 @@ function compareAllocated(draft: Draft, word: OpenOrdersWord, line: readonly Dem
         mark: markOf(word),
         ...movedHere(draft, demand, word),
         ...(demand.unmark && !isLater(word.stamp, demand.unmark) ? { unmark: undefined } : {}),
-        knownSince: demand.knownSince ?? word.stamp,
+        knownSince: knownSince(draft, demand, word),
       }),
       'allocated-by-open-orders',
     )
   }
-  const provablyOlder = allocated.filter(({ mark, unmark }) => mark && !unmark && isLater(word.stamp, mark.stamp))
+  const provablyOlder = allocated.filter(
+    ({ mark, unmark }) =>
+      mark && isLater(word.stamp, mark.stamp) && (unmark === undefined || isLater(mark.stamp, unmark)),
+  )
   if (missing < 0) {
     alterUpTo(
       draft,
@@ -202,7 +207,7 @@ function compareAllocated(draft: Draft, word: OpenOrdersWord, line: readonly Dem
     return
   }
   // What the list confirms was not taken back unseen until then.
-  const confirmed = () => ({ mark: confirmedBy(word) })
+  const confirmed = () => ({ mark: confirmedBy(word), unmark: undefined })
   alterUpTo(draft, provablyOlder, unitsOf(provablyOlder), confirmed, 'confirmed-by-open-orders')
 }
 

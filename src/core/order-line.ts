@@ -10,7 +10,7 @@ import { byPromise, type Demand, type DemandPatch, isLive, type Mark, rankOf } f
 import { alter, alterUpTo, type Draft } from './draft.ts'
 import { reconsider } from './figure.ts'
 import type { Units, WarehouseId } from './ids.ts'
-import { compareStamps, isLater } from './inclusion.ts'
+import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
 import { raiseShortage, serveShortages, settleShortage } from './peg.ts'
 import { tellChange } from './rise.ts'
 import type { OrderLineWord, Stamp } from './word.ts'
@@ -99,14 +99,18 @@ function acknowledge(draft: Draft, word: OrderLineWord, line: readonly Demand[])
   if (source?.allocatesOnAcknowledge && source.semantics === 'net') return allocateNet(draft, word, line)
   // Units of which a later word has told are meant first: it implied this one.
   const fits: Fit = (demand) => {
-    if (demand.knownSince && !isLater(word.stamp, demand.knownSince)) return 0
+    const known = knownIn(draft, demand, word.warehouse)
+    if (known && !isLater(word.stamp, known)) return 0
     return isLive(demand) && demand.phase === 'placed' ? 1 : undefined
   }
   return alterUpTo(
     draft,
     fitting(line, fits),
     word.units,
-    ({ phase }) => ({ knownSince: word.stamp, ...(phase === 'placed' ? { phase: 'acknowledged' } : {}) }),
+    ({ phase }) => ({
+      knownSince: { warehouse: word.warehouse, stamp: word.stamp },
+      ...(phase === 'placed' ? { phase: 'acknowledged' } : {}),
+    }),
     'acknowledged',
   )
 }
@@ -159,7 +163,7 @@ function movedHere(draft: Draft, demand: Demand, { warehouse }: OrderLineWord): 
 function movedOn(draft: Draft, demand: Demand, word: OrderLineWord, phase: Demand['phase']): DemandPatch {
   return {
     ...movedHere(draft, demand, word),
-    knownSince: demand.knownSince ?? word.stamp,
+    knownSince: knownSince(draft, demand, word),
     ...(rankOf(phase) > rankOf(demand.phase) ? { phase } : {}),
   }
 }
@@ -217,13 +221,13 @@ function allocateNet(draft: Draft, word: OrderLineWord, line: readonly Demand[])
 
 function allocation(draft: Draft, demand: Demand, word: OrderLineWord): DemandPatch {
   const told = markBy('allocated', word)
-  if (isAwaited(demand, word)) return { unmark: undefined, knownSince: demand.knownSince ?? word.stamp }
-  if (isTakenBackAfter(demand, word)) return { knownSince: demand.knownSince ?? word.stamp }
+  if (isAwaited(demand, word)) return { unmark: undefined, knownSince: knownSince(draft, demand, word) }
+  if (isTakenBackAfter(demand, word)) return { knownSince: knownSince(draft, demand, word) }
   if (isGivenUp(demand)) return told
   // What has left stays marked by its issue: it may have been taken back and allocated again in between.
   if (isImplied(demand, word) && demand.mark && demand.phase === 'shipped')
     return { mark: { ...demand.mark, by: 'allocated' } }
-  if (isImplied(demand, word)) return { ...told, knownSince: demand.knownSince ?? word.stamp }
+  if (isImplied(demand, word)) return { ...told, knownSince: knownSince(draft, demand, word) }
   // Marked before, by the operator's belief or an allocation that was taken back since: the newest one says since when.
   return { ...movedOn(draft, demand, word, 'allocated'), ...told, contained: false }
 }

@@ -3,7 +3,8 @@
  * never how often a transition was reported. So this decision compares: the units that each line ought to have, and the units
  * that it has. Told twice, late or out of order, it changes nothing.
  */
-import { type Demand, type End, isHeld, isLive, type OrderLineRef, rankOf } from './demand.ts'
+import { sourceOfWarehouse } from './configuration.ts'
+import { byPromise, type Demand, type End, isHeld, isLive, type OrderLineRef, rankOf } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
 import type { ShopId, Sku, Units } from './ids.ts'
 import { liveDemands, pegFact, raiseShortage, serveShortages, settleShortage } from './peg.ts'
@@ -88,7 +89,9 @@ function bringLine(
 
 /** An order reopened before the warehouse gave its units back keeps them. Returns what is still missing. */
 function wantAgain(draft: Draft, command: OrderCommand, lineId: string, units: Units): Units {
-  const asked = ofLine(draft, command, lineId).filter((demand) => isLive(demand) && demand.cancelRequested)
+  const asked = ofLine(draft, command, lineId)
+    .filter((demand) => isLive(demand) && demand.cancelRequested)
+    .sort(byPromise)
   return alterUpTo(draft, asked, units, () => ({ cancelRequested: undefined }), 'wanted-again')
 }
 
@@ -117,7 +120,6 @@ const refOf = ({ order }: OrderCommand, line: Pick<ShopOrderLine, 'lineId'>): Or
 function takeHolds(draft: Draft, command: OrderCommand, line: ShopOrderLine, attempt: string, units: Units): Units {
   const held = liveDemands(draft, (each) => isHeld(each) && each.shop === command.shop && each.reservation === attempt)
   const ownKeyFirst = held.sort((a, b) => Number(b.lineKey === line.lineKey) - Number(a.lineKey === line.lineKey))
-  const lost = ownKeyFirst.filter(({ supply }) => supply.kind === 'shortage')
   const left = alterUpTo(
     draft,
     ownKeyFirst,
@@ -125,9 +127,9 @@ function takeHolds(draft: Draft, command: OrderCommand, line: ShopOrderLine, att
     () => ({ phase: 'placed', orderLine: refOf(command, line), placedAt: draft.now, deadline: undefined }),
     'placed',
   )
-  for (const demand of lost) {
-    const placed = draft.state.demands.get(demand.no)
-    if (placed?.orderLine) raiseShortage(draft, placed, placed.units, 'the hold lost its units before it was ordered')
+  for (const demand of ofLine(draft, command, line.lineId)) {
+    if (isLive(demand) && demand.supply.kind === 'shortage')
+      raiseShortage(draft, demand, demand.units, 'the hold lost its units before it was ordered')
   }
   return left
 }
@@ -244,12 +246,20 @@ function releaseRest(draft: Draft, command: OrderCommand, attempt: string): void
   }
 }
 
-/** A source without order words never says "shipped": units that its figure contains are done when the shop says so. */
+/**
+ * A source without order words never says "shipped": the shop's word is all there will be. Units that its figure contains are
+ * done; the others are once it does.
+ */
 function finishWordless(draft: Draft, command: OrderCommand): void {
   for (const demand of ofOrder(draft, command)) {
-    const wordless = demand.proof === 'margin' || demand.proof === 'baseline'
-    if (demand.contained && wordless && !isBound(demand)) {
+    if (isBound(demand)) continue
+    if (demand.contained && (demand.proof === 'margin' || demand.proof === 'baseline')) {
       alter(draft, demand, demand.units, { phase: 'shipped', end: 'shipped-and-included' }, 'order-completed')
+    } else if (!demand.contained && isWordless(draft, demand)) {
+      alter(draft, demand, demand.units, { phase: 'shipped' }, 'order-completed')
     }
   }
 }
+
+const isWordless = (draft: Draft, { supply }: Demand): boolean =>
+  supply.kind === 'on-hand' && sourceOfWarehouse(draft.rules, supply.warehouse)?.knowsOrdersWithinMs !== undefined

@@ -113,12 +113,13 @@ export function settleCharge(draft: Draft, warehouse: WarehouseId): void {
   setShelf(draft, { ...shelf, chargedUnits }, chargedUnits > shelf.chargedUnits ? 'rise-charged' : 'rise-explained')
 }
 
-/** Never more is charged than there are units that could have been put back. Needs no demand at hand. */
-export function boundCharge(draft: Draft, warehouse: WarehouseId): void {
+/** Never more is charged than there are units that could have been put back. Needs no demand at hand; tells whether it was more. */
+export function boundCharge(draft: Draft, warehouse: WarehouseId): boolean {
   const shelf = draft.state.shelves.get(warehouse)
-  if (!shelf || shelf.chargedUnits === 0) return
   const bound = shelfCount(draft.state, warehouse).contained
-  if (shelf.chargedUnits > bound) setShelf(draft, { ...shelf, chargedUnits: bound }, 'rise-explained')
+  if (!shelf || shelf.chargedUnits <= bound) return false
+  setShelf(draft, { ...shelf, chargedUnits: bound }, 'rise-explained')
+  return true
 }
 
 function chargeOf(draft: Draft, shelf: Shelf): number {

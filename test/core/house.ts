@@ -5,7 +5,7 @@
 import { expect } from 'vitest'
 import type { Configuration } from '../../src/core/configuration.ts'
 import { type AnswerOf, type Command, decide, draftsOf, needsAllDemands, skusOf } from '../../src/core/decide.ts'
-import { type Demand, isLive, isOpen } from '../../src/core/demand.ts'
+import { type Demand, isHeld, isLive, isOpen } from '../../src/core/demand.ts'
 import type { Incident } from '../../src/core/draft.ts'
 import { after, type Instant, instantOf, type ShopId, type Sku } from '../../src/core/ids.ts'
 import { type Availability, availabilityOf } from '../../src/core/sellable.ts'
@@ -74,23 +74,39 @@ export function openHouse(rules: Configuration) {
     states: (): ReadonlyMap<Sku, SkuState> => states,
     /** The SKUs' states as the lane would load them for one command: see `loadForDecision`. */
     loadedFor: (command: Command): readonly SkuState[] =>
-      statesFor(command, stateOf, states).map((state) => asLoaded(state, command)),
+      statesFor(command, stateOf, states).map((state) => asLoaded(state, command, attemptsOf(command, states))),
   }
 }
 
 /** The states that a command is given: those it names, and those that its reservation, order or line keys stand in. */
 function statesFor(command: Command, stateOf: (sku: Sku) => SkuState, all: ReadonlyMap<Sku, SkuState>): SkuState[] {
   const named = skusOf(command).map(stateOf)
+  const attempts = attemptsOf(command, all)
   const others = [...all.values()].filter(
-    (state) => !named.includes(state) && [...state.demands.values()].some((demand) => isNamed(demand, command)),
+    (state) =>
+      !named.includes(state) && [...state.demands.values()].some((demand) => isNamed(demand, command, attempts)),
   )
   return command.kind === 'hold' || command.kind === 'order' || command.kind === 'release'
     ? [...named, ...others]
     : named
 }
 
+/** The attempts that hold line keys of an order: it takes one of them whole. */
+function attemptsOf(command: Command, all: ReadonlyMap<Sku, SkuState>): ReadonlySet<string> {
+  if (command.kind !== 'order') return new Set()
+  const keys = new Set(command.order.lines.flatMap(({ lineKey }) => lineKey ?? []))
+  const demands = [...all.values()].flatMap((state) => [...state.demands.values()])
+  return new Set(
+    demands.flatMap((demand) =>
+      isHeld(demand) && demand.shop === command.shop && demand.lineKey !== undefined && keys.has(demand.lineKey)
+        ? (demand.reservation ?? [])
+        : [],
+    ),
+  )
+}
+
 /** Whether the lane finds a demand by the names in a command. */
-function isNamed(demand: Demand, command: Command): boolean {
+function isNamed(demand: Demand, command: Command, attempts: ReadonlySet<string>): boolean {
   switch (command.kind) {
     case 'hold':
       return (
@@ -102,6 +118,7 @@ function isNamed(demand: Demand, command: Command): boolean {
     case 'order':
       return (
         (command.reservation !== undefined && isLive(demand) && demand.reservation === command.reservation) ||
+        (isLive(demand) && demand.reservation !== undefined && attempts.has(demand.reservation)) ||
         demand.orderLine?.orderId === command.order.orderId ||
         command.order.lines.some(({ lineKey }) => lineKey !== undefined && lineKey === demand.lineKey)
       )
@@ -111,7 +128,7 @@ function isNamed(demand: Demand, command: Command): boolean {
 }
 
 /** A copy with only those demands that the lane brings: all live ones where something may become free, else the named ones. */
-function asLoaded(state: SkuState, command: Command): SkuState {
+function asLoaded(state: SkuState, command: Command, attempts: ReadonlySet<string>): SkuState {
   const copy = structuredClone(state)
   const whole = needsAllDemands(command) || shortageUnits(state) > 0
   const orderNumber = command.kind === 'word' && command.word.kind === 'order-line' ? command.word.order : undefined
@@ -119,7 +136,7 @@ function asLoaded(state: SkuState, command: Command): SkuState {
   for (const demand of state.demands.values()) {
     const wanted =
       (whole && isLive(demand)) ||
-      isNamed(demand, command) ||
+      isNamed(demand, command, attempts) ||
       (orderNumber !== undefined && demand.orderLine?.orderNumber === orderNumber)
     if (wanted) copy.demands.set(demand.no, demand)
   }
