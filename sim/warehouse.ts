@@ -28,8 +28,10 @@ export type WarehouseOptions = {
   readonly ordered: 'sequence' | 'asOf' | 'none'
   /** `flat` knows figures alone: of orders, receipts and shipments it says nothing. */
   readonly dialect: 'flat' | 'canonical'
-  /** `url` is Holdfast's own; messages go to `/v1/sources/<name>/messages`. */
-  readonly deliver: { readonly url: string; readonly auth: DeliveryAuth }
+  /** `url` is Holdfast's own; messages go to `/v1/sources/<name>/messages`. `carry` takes every message instead, in the order said. */
+  readonly deliver:
+    | { readonly url: string; readonly auth: DeliveryAuth }
+    | { readonly carry: (id: string, body: string) => void }
   readonly faults?: RoadFaults
   readonly random?: Random
   /** The warehouse's clock, in ms. */
@@ -83,10 +85,26 @@ export interface SimulatedWarehouse {
   /** A picker finds less than the book says. */
   short(shop: string, orderNumber: string, part: Part & { readonly units: number }): void
   cancel(shop: string, orderNumber: string): void
+  /** The connector hands over a changed line: fewer units are given up, the loose ones first; more are taken in. */
+  changeOrder(shop: string, orderNumber: string, line: string, units: number): void
   /** A stock-take. */
   count(sku: string, units: number, warehouse?: string): void
-  /** Units that bring no order of ours: allocated to the phone, a market, a branch. */
+  /** Units that bring no order of ours: allocated to the phone, a market, a branch. Negative units are given back. */
   allocateElsewhere(sku: string, units: number, warehouse?: string): void
+  /** Units allocated elsewhere leave. */
+  shipElsewhere(sku: string, units: number, warehouse?: string): void
+  /** A customer sends units back, and they are fit for sale. */
+  takeReturn(sku: string, units: number, warehouse?: string): void
+  /** Units are damaged or under inspection; negative: sellable again. */
+  block(sku: string, units: number, warehouse?: string): void
+  /** The figure once more, unchanged. */
+  repeatFigure(sku: string, warehouse?: string): void
+  /** After a restart an operator sets the book right: what has shipped of a line, and what lies on a shelf. */
+  setRight(
+    shipped: { shop: string; orderNumber: string; line: string; units: number } | { sku: string; warehouse: string },
+  ): void
+  /** The book as it stands. */
+  readonly book: () => Readonly<Book>
   transfer(sku: string, units: number, from: string, to: string): void
   /** Every figure of one warehouse with its list of open orders. */
   snapshot(warehouse?: string): void
@@ -128,9 +146,14 @@ export function startSimulatedWarehouse(options: WarehouseOptions): SimulatedWar
   const send = (message: unknown): void => {
     const id = `msg_${random.hex(24)}`
     const body = JSON.stringify(message)
+    const { deliver } = options
+    if ('carry' in deliver) {
+      deliver.carry(id, body)
+      return
+    }
     lane.carry(async () => {
       for (let tried = 1; tried <= MAX_TRIES && !stopped; tried++) {
-        const status = await post(options, id, body, now())
+        const status = await post(options.name, deliver, id, body, now())
         if (status >= 200 && status < 300) return void delivered.push({ id, message, status, tries: tried })
         if (tried === MAX_TRIES) return void delivered.push({ id, message, status, tries: tried })
         await pause(FIRST_PAUSE_MS * 2 ** (tried - 1))
@@ -284,6 +307,19 @@ export function startSimulatedWarehouse(options: WarehouseOptions): SimulatedWar
         line.picked = 0
         return units
       }),
+    changeOrder(shop, orderNumber, lineId, units) {
+      act('cancelled', shop, orderNumber, { line: lineId }, (line) => {
+        const fewer = Math.min(line.units - line.cancelled - units, line.units - line.cancelled - line.shipped)
+        if (fewer <= 0) {
+          line.units = Math.max(line.units, units + line.cancelled)
+          return 0
+        }
+        line.cancelled += fewer
+        line.allocated = Math.min(line.allocated, line.units - line.cancelled - line.shipped)
+        line.picked = Math.min(line.picked, line.allocated)
+        return fewer
+      })
+    },
     count(sku, units, warehouse = home) {
       const expected = bookOf(book, sku, warehouse).onHand
       bookOf(book, sku, warehouse).onHand = units
@@ -295,6 +331,34 @@ export function startSimulatedWarehouse(options: WarehouseOptions): SimulatedWar
       bookOf(book, sku, warehouse).elsewhere += units
       tellFigure(sku, warehouse)
     },
+    shipElsewhere(sku, units, warehouse = home) {
+      bookOf(book, sku, warehouse).elsewhere -= units
+      put(sku, warehouse, -units)
+      tellFigure(sku, warehouse)
+    },
+    takeReturn(sku, units, warehouse = home) {
+      put(sku, warehouse, units)
+      tell('return.received', { sku, warehouse, units })
+      tellFigure(sku, warehouse)
+    },
+    block(sku, units, warehouse = home) {
+      bookOf(book, sku, warehouse).blocked += units
+      tell('stock.adjusted', { sku, warehouse, change: -units })
+      tellFigure(sku, warehouse)
+    },
+    repeatFigure: (sku, warehouse = home) => tellFigure(sku, warehouse),
+    setRight(what) {
+      if ('sku' in what) {
+        bookOf(book, what.sku, what.warehouse).onHand = shelves.get(`${what.warehouse}/${what.sku}`) ?? 0
+        return
+      }
+      for (const line of lineOf(book, what.shop, what.orderNumber, what.line)) {
+        line.shipped = what.units
+        line.allocated = Math.max(0, Math.min(line.allocated, line.units - line.cancelled - line.shipped))
+        line.picked = Math.min(line.picked, line.allocated)
+      }
+    },
+    book: () => book,
     transfer(sku, units, from, to) {
       const transfer = `T${random.hex(6)}`
       put(sku, from, -units)
@@ -343,7 +407,13 @@ export function startSimulatedWarehouse(options: WarehouseOptions): SimulatedWar
 }
 
 /** One delivery; 0 where nobody answers. */
-async function post({ name, deliver }: WarehouseOptions, id: string, body: string, at: number): Promise<number> {
+async function post(
+  name: string,
+  deliver: { readonly url: string; readonly auth: DeliveryAuth },
+  id: string,
+  body: string,
+  at: number,
+): Promise<number> {
   const seconds = String(Math.floor(at / 1000))
   const proof =
     deliver.auth.kind === 'bearer'

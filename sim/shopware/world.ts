@@ -1,6 +1,7 @@
 /** What a simulated shop knows: products, carts, orders and the installed app. */
 import { createHmac } from 'node:crypto'
 import type { Random } from '../random.ts'
+import type { GatewayOutcome, GatewayView } from './gateway.ts'
 import type { JsonObject } from './json.ts'
 
 /** A product as the merchant keeps it. `stock` is what Shopware sells from; it may fall below 0. */
@@ -121,6 +122,8 @@ export type World = {
   readonly log: WebhookLog[]
   lastNumber: number
   app: InstalledApp | undefined
+  /** Asks the app about a cart without a network; over HTTP if absent. */
+  readonly ask?: (cart: Cart, view: GatewayView, timeoutMs: number) => Promise<GatewayOutcome>
   /** Sends an event to the app's webhooks that listen to it. */
   emit: (event: string, payload: unknown) => void
 }

@@ -13,7 +13,7 @@ export type BookStock = {
 export type BookLine = {
   readonly line: string
   readonly sku: string
-  readonly units: number
+  units: number
   warehouse: string
   allocated: number
   picked: number
