@@ -78,6 +78,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
   const elsewhere = new Map<string, number>()
   const underWay = new Map<string, { readonly saidAt: number; readonly body: string }>()
   const acknowledged = new Set<string>()
+  const handed = new Map<string, WantedLine>()
   let said = 0
   let tick = 0
   let newestArrived = 0
@@ -136,6 +137,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
     wms,
     handOver({ shop, orderNumber, line, sku, units }) {
       const known = wms.book().orders.get(`${shop}/${orderNumber}`)
+      if (units > 0) handed.set(line, { shop, orderNumber, line, sku, units })
       if (!known) {
         if (units === 0) return
         wms.importOrder({ shop, orderNumber, lines: [{ line, sku, units }] })
@@ -205,6 +207,11 @@ export function openSource(options: SourceOptions): SimulatedSource {
       rare.saw(newEpoch ? 'restart with a new epoch' : 'restart disputed')
     },
     setRight() {
+      // The connector hands over again what the restarted book has forgotten, the cancelled ones too.
+      for (const lost of handed.values()) {
+        const known = wms.book().orders.get(`${lost.shop}/${lost.orderNumber}`)
+        if (!known?.lines.some(({ line }) => line === lost.line)) source.handOver(lost)
+      }
       for (const { shop, orderNumber, line } of source.lines()) {
         wms.setRight({ shop, orderNumber, line: line.line, units: shippedUnits.get(line.line) ?? 0 })
       }

@@ -1,5 +1,5 @@
 /** How the core's values lie in tables, and back. One place, so that `verify` compares what the lane writes. */
-import type { Demand, Mark, Phase, Proof, Supply } from '../../core/demand.ts'
+import type { Demand, Known, Mark, Phase, Proof, Supply } from '../../core/demand.ts'
 import { dayOf, type Instant, type Sku, shopOf, type WarehouseId, warehouseOf } from '../../core/ids.ts'
 import type { Figure, InboundLine, Rise, Shelf, ShelfCount, ShopCount } from '../../core/stock.ts'
 import type { Stamp } from '../../core/word.ts'
@@ -46,7 +46,7 @@ export type DemandRow = {
   readonly order_number: string | null
   readonly order_line: string | null
   readonly placed_at: Instant | null
-  readonly known_since: Stamp | null
+  readonly known_since: Known | null
   readonly mark: Mark | null
   readonly unmark: Stamp | null
   readonly cancel_requested: boolean

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest'
+import { openHouse } from '../../test/core/house.ts'
+import {
+  at,
+  clock,
+  EAST,
+  LAMP,
+  MAIN,
+  netFigure,
+  openOrdersWord,
+  orderCommand,
+  orderWord,
+  rulesWith,
+  WMS,
+} from '../../test/core/rules.ts'
+import type { Configuration } from './configuration.ts'
+import { sourceOf } from './ids.ts'
+
+const ERP = sourceOf('erp')
+
+/** Two warehouses, each of a source of its own: their counters have nothing to do with each other. */
+function twoSources(): Configuration {
+  const rules = rulesWith({ warehouses: [EAST, MAIN] })
+  const wms = rules.sources.get(WMS)
+  const east = rules.warehouses.get(EAST)
+  if (!wms || !east) throw new Error('The rules name both')
+  return {
+    ...rules,
+    sources: new Map([...rules.sources, [ERP, { ...wms, source: ERP }]]),
+    warehouses: new Map([...rules.warehouses, [EAST, { ...east, source: ERP }]]),
+  }
+}
+
+describe('a list of open orders', () => {
+  test('says nothing of units that only the warehouse of another source has acknowledged', () => {
+    const house = openHouse(twoSources())
+    house.say(netFigure(10, at(1), { warehouse: EAST }))
+    house.say(netFigure(10, at(1)))
+    house.decide(orderCommand('A', [{ units: 3 }]))
+    house.say(orderWord('acknowledged', 'A', 3, at(2)))
+    house.snapshot(netFigure(10, at(9), { warehouse: EAST }), openOrdersWord([], at(9), EAST))
+    expect(house.sellable()).toBe(17)
+    expect(house.demands()).toMatchObject([{ units: 3, phase: 'acknowledged' }])
+  })
+
+  test('takes an order that grew for what the warehouse had of it, not for units that left', () => {
+    const house = openHouse(rulesWith())
+    house.say(netFigure(10, at(1)))
+    house.decide(orderCommand('A', [{ units: 1 }]))
+    house.say(orderWord('acknowledged', 'A', 1, at(2)))
+    house.decide(orderCommand('A', [{ units: 3 }]))
+    for (const sequence of [3, 4]) {
+      const list = openOrdersWord([{ order: 'A', units: 1, allocated: 0 }], at(sequence))
+      house.snapshot(netFigure(10, at(sequence)), list)
+    }
+    expect(house.sellable()).toBe(7)
+    expect(house.demands().reduce((sum, { units }) => sum + units, 0)).toBe(3)
+  })
+
+  test.each([at, clock])(
+    'confirms units that were taken back and allocated again, and they stay contained',
+    (stamp) => {
+      const house = openHouse(rulesWith())
+      house.say(netFigure(10, stamp(1)))
+      house.decide(orderCommand('A', [{ units: 2 }]))
+      house.say(orderWord('allocated', 'A', 2, stamp(2)))
+      house.say(netFigure(8, stamp(3)))
+      house.say(orderWord('deallocated', 'A', 2, stamp(4)))
+      house.say(netFigure(10, stamp(5)))
+      house.say(orderWord('allocated', 'A', 2, stamp(6)))
+      house.say(netFigure(8, stamp(7)))
+      expect(house.sellable()).toBe(8)
+      house.snapshot(netFigure(8, stamp(8)), openOrdersWord([{ order: 'A', units: 2, allocated: 2 }], stamp(8)))
+      expect(house.sellable()).toBe(8)
+      expect(house.stateOf(LAMP).shelves.get(MAIN)?.chargedUnits).toBe(0)
+    },
+  )
+})
