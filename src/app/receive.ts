@@ -311,10 +311,10 @@ async function applyMessage(ports: ReceivePorts, message: ClaimedMessage, within
     const sent = sentAs?.get(sku)
     return sent === undefined ? origin : { ...origin, sentAs: sent }
   }
-  let wasBusy = false
+  let mustWait = false
   const submit = ({ word, index }: Piece): Promise<void> =>
     within(async () => {
-      if (wasBusy) return
+      if (mustWait) return
       const commands = commandsOf(word, words, source, message)
       try {
         // A list of open orders is one word but a command for each SKU it speaks of: the last one ticks it off.
@@ -326,15 +326,15 @@ async function applyMessage(ports: ReceivePorts, message: ClaimedMessage, within
         const receipt = { inboxId: message.id, word: index }
         if (last) await ports.lane.submit(last, { ...originOf(last), receipt }, urgency)
       } catch (cause) {
-        // The claim runs out and the word comes again, a bounded number of times.
-        if (cause instanceof LaneBusy) wasBusy = true
-        else if (!(cause instanceof Failure)) ports.onTrouble(cause, message.messageId)
+        // A lane or a database that is away is no fault of the message. Any other failure comes again, a bounded number of times.
+        if (cause instanceof LaneBusy || cause instanceof Failure) mustWait = true
+        else ports.onTrouble(cause, message.messageId)
       }
     })
   // A list of open orders speaks of the figures beside it, so these come into force first.
   await Promise.all(pieces.filter(({ word }) => word.kind !== 'open-orders').map(submit))
   await Promise.all(pieces.filter(({ word }) => word.kind === 'open-orders').map(submit))
-  if (wasBusy) await ports.inbox.postpone(message.id)
+  if (mustWait) await ports.inbox.postpone(message.id)
 }
 
 type Piece = { readonly word: Word; readonly index: number }

@@ -1,4 +1,5 @@
 /** The app's four doors: proves who calls, reads what he says, hands it to the use case, and signs the answer. */
+import { createHash } from 'node:crypto'
 import type { CheckoutOutcome, CheckoutPorts } from '../../app/checkout.ts'
 import { answerCheckout } from '../../app/checkout.ts'
 import type { Instant, ShopId } from '../../core/ids.ts'
@@ -22,7 +23,8 @@ export type ShopwareDoorPorts = {
   readonly onAway: (shop: ShopId, state: 'gone' | 'inactive') => Promise<void>
   readonly onOrders: (shop: ShopId) => void
   readonly onProducts: (shop: ShopId, productIds: readonly string[]) => Promise<void>
-  readonly onUnusable: (shop: ShopId, raw: string, reason: string) => Promise<void>
+  /** An authentic webhook that cannot be read, by its fingerprint. */
+  readonly onUnusable: (shop: ShopId, fingerprint: string, reason: string) => Promise<void>
   readonly onIncident: (incident: { code: string; key: string; cause: string; shop?: string }) => Promise<unknown>
   readonly onUnauthentic: (door: string) => void
   readonly onAnswered: (shop: ShopId, outcome: CheckoutOutcome, seconds: number) => void
@@ -92,7 +94,7 @@ export function shopwareDoors(ports: ShopwareDoorPorts) {
       if (!record) return refuse(ports, 'webhooks')
       const webhook = reduceWebhook(raw)
       if ('unreadable' in webhook) {
-        await ports.onUnusable(record.shop, raw.toString('utf8').slice(0, 2_000), webhook.unreadable)
+        await ports.onUnusable(record.shop, fingerprintOf(raw), webhook.unreadable)
         return OK
       }
       if (webhook.shopwareShopId !== record.shopwareShopId) return refuse(ports, 'webhooks')
@@ -103,6 +105,10 @@ export function shopwareDoors(ports: ShopwareDoorPorts) {
     },
   }
 }
+
+/** What is kept of a body that nobody can read: it may name a customer, so nothing of what it says. */
+const fingerprintOf = (raw: Buffer): string =>
+  JSON.stringify({ bytes: raw.length, sha256: createHash('sha256').update(raw).digest('hex') })
 
 const signed = (commands: Parameters<typeof gatewayAnswer>[0], secret: string): Answer => ({
   httpCode: 200,

@@ -12,7 +12,7 @@ export const REOPENED_MS = 60 * 60_000
 /** What we need to call the shop, given by its confirmation. */
 export type ShopCredentials = { readonly apiKey: string; readonly secretKey: string }
 
-/** Everything known about one registration of a shop; a value, stored whole and encrypted. */
+/** Everything known about one registration of a shop; a value, stored whole. */
 export type RegistrationRecord = {
   /** Shopware's own id of the shop. */
   readonly shopwareShopId: string
@@ -44,7 +44,7 @@ export type RegistrationRecord = {
   readonly reopenedUntil?: Instant
 }
 
-/** Where registrations are kept. A record holds secrets: it is encrypted at rest and never logged. */
+/** Where registrations are kept. A record holds secrets: only the service's role may read it, and it is never logged. */
 export interface RegistrationStore {
   load(shopwareShopId: string): Promise<RegistrationRecord | undefined>
   /** The record in force (`live`) of a configured shop, whatever Shopware's id of it. */
