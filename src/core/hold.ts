@@ -130,7 +130,7 @@ function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, 
 const deadlineOf = ({ now }: Draft, { until }: HoldCommand): Deadline =>
   until === undefined ? { kind: 'watermark', calledAt: now } : { kind: 'moment', at: until }
 
-/** What stays held is held as long as the answer says: until the moment that was asked for now, or as long as after this call. */
+/** What stays held is held as long as the answer says: until the moment that this call asks for, or as long as after it. */
 function renewDeadlines(draft: Draft, command: HoldCommand): void {
   const deadline = deadlineOf(draft, command)
   for (const demand of ownDemands(draft, command)) {

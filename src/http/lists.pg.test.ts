@@ -236,6 +236,7 @@ describe('who may do what', () => {
     ['POST', '/v1/shops/till/reservations/k/place', 'operate'],
     ['POST', '/v1/shops/till/orders', 'operate'],
     ['POST', '/v1/dead-letters/999/replay', 'operate'],
+    ['POST', '/v1/warehouses/nowhere/trust', 'operate'],
     ['POST', '/v1/verify', 'operate'],
     ['PUT', '/v1/configuration', 'admin'],
     ['POST', '/v1/tokens', 'admin'],
