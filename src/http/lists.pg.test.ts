@@ -236,7 +236,7 @@ describe('who may do what', () => {
     ['POST', '/v1/shops/till/reservations/k/place', 'operate'],
     ['POST', '/v1/shops/till/orders', 'operate'],
     ['POST', '/v1/dead-letters/999/replay', 'operate'],
-    ['POST', '/v1/warehouses/nowhere/trust', 'operate'],
+    ['POST', '/v1/warehouses/depot/trust', 'operate'],
     ['POST', '/v1/verify', 'operate'],
     ['PUT', '/v1/configuration', 'admin'],
     ['POST', '/v1/tokens', 'admin'],
@@ -278,6 +278,7 @@ describe('who may do what', () => {
             .replace('/LAMP', '/{sku}')
             .replace('/till', '/{shop}')
             .replace('/nowhere', '/{shop}')
+            .replace('/depot', '/{warehouse}')
             .replace(/reservations\/(k|none)/, 'reservations/{key}')
             .replace('/999', '/{id}'),
         )
