@@ -1,4 +1,5 @@
 /** What people decide, as data: one value, versioned as a whole; every decision names the version that it used. */
+import type { ForeignPolicy } from './foreign-write.ts'
 import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
 
 /** How one source speaks. See design, "figure". */
@@ -42,6 +43,8 @@ export type ShopRules = {
   readonly undecidedBelowUnits: Units
   /** What several shops over one pool show: all of it (`shared`), or parts that add up to no more than it (`split`). */
   readonly whenSilent: 'shared' | 'split'
+  /** What follows when somebody else writes a number in the shop; `restore` if absent. */
+  readonly foreignWrites?: ForeignPolicy
   /** Orders that the shop already had when it was connected: the warehouse knows those from before this moment. */
   readonly warehouseKnowsOrdersBefore?: Instant
 }
