@@ -1,5 +1,5 @@
 /** How a warehouse's figure comes into force, and what follows from it in the same decision (L1, L3, L4). */
-import { sourceOfWarehouse } from './configuration.ts'
+import { sourceOfWarehouse, warehousesOf } from './configuration.ts'
 import type { Demand, DemandPatch } from './demand.ts'
 import { alter, type Draft, setShelf } from './draft.ts'
 import type { Instant, WarehouseId } from './ids.ts'
@@ -7,6 +7,7 @@ import { after } from './ids.ts'
 import { isLater, isOrdered, proofOfInclusion } from './inclusion.ts'
 import { liveDemands, losePegs, serveShortages } from './peg.ts'
 import { settleCharge, stepTo } from './rise.ts'
+import { freeOn } from './sellable.ts'
 import type { Figure, Rise, Shelf } from './stock.ts'
 
 /** A rise of an unordered source must stand undisputed for so long. */
@@ -32,10 +33,7 @@ export function takeFigure(
   answersOurPull: boolean,
 ): FigureVerdict {
   const shelf = draft.state.shelves.get(warehouse)
-  if (!shelf) {
-    adopt(draft, baseOf(warehouse, figure), undefined)
-    return 'in-force'
-  }
+  if (!shelf) return takeBase(draft, warehouse, figure)
   const standing = standingOf(shelf, figure, answersOurPull)
   switch (standing) {
     case 'late':
@@ -43,12 +41,12 @@ export function takeFigure(
       return standing
     case 'first':
     case 'new-epoch':
-      adopt(draft, baseOf(warehouse, figure), undefined)
-      return 'in-force'
+      return takeBase(draft, warehouse, figure)
     case 'rewound':
       return takeDisputed(draft, shelf, figure)
     case 'newer':
       if (shelf.disputed) return takeDisputed(draft, shelf, figure)
+      if (figure.semantics !== shelf.figure.semantics) return takeBase(draft, warehouse, figure)
       adopt(draft, { ...stepTo(draft, shelf, figure), rises: [] }, shelf.figure)
       return 'in-force'
     case 'unordered':
@@ -56,7 +54,12 @@ export function takeFigure(
   }
 }
 
-/** A figure before which nothing counts: the first one, or the first of an epoch. */
+function takeBase(draft: Draft, warehouse: WarehouseId, figure: Figure): FigureVerdict {
+  adopt(draft, baseOf(warehouse, figure), undefined)
+  return 'in-force'
+}
+
+/** A figure before which nothing counts: the first one, the first of an epoch, or the first that counts in another way. */
 const baseOf = (warehouse: WarehouseId, figure: Figure): Shelf => ({
   warehouse,
   figure,
@@ -109,12 +112,15 @@ function takeDisputed(draft: Draft, shelf: Shelf, figure: Figure): FigureVerdict
 
 /** A fall is in force at once; a rise once it has stood undisputed, or when it answers our own pull (H5). */
 function takeUnordered(draft: Draft, shelf: Shelf, figure: Figure, confirmed: boolean): FigureVerdict {
+  // With no order of its own, the source's messages count as they reached us; one that overtook this one has replaced it.
+  const isOvertaken = figure.receivedAt < shelf.figure.receivedAt
+  if (figure.semantics !== shelf.figure.semantics)
+    return isOvertaken ? 'late' : takeBase(draft, shelf.warehouse, figure)
   if (figure.units <= shelf.figure.units || confirmed) {
-    adopt(draft, { ...stepTo(draft, shelf, figure), rises: [] }, shelf.figure)
+    adopt(draft, { ...stepTo(draft, shelf, figure), rises: risesSince(shelf, figure) }, shelf.figure)
     return 'in-force'
   }
-  // With no order of its own, the source's messages count as they reached us; one that overtook this one has replaced it.
-  if (figure.receivedAt < shelf.figure.receivedAt) return 'late'
+  if (isOvertaken) return 'late'
   // A claim of n units also claims every number below n: it disputes higher claims and inherits their age.
   const disputed = shelf.rises.filter((rise) => rise.figure.units >= figure.units)
   const standing = shelf.rises.filter((rise) => rise.figure.units < figure.units)
@@ -122,6 +128,14 @@ function takeUnordered(draft: Draft, shelf: Shelf, figure: Figure, confirmed: bo
   const rises = [...standing.slice(0, MAX_RISES - 1), { figure, since }]
   setShelf(draft, { ...shelf, rises }, 'rise-waits')
   return 'waiting'
+}
+
+/** A fall that was overtaken disputes nothing that was claimed after it: those claims wait as if it had come in its turn. */
+function risesSince(shelf: Shelf, fall: Figure): readonly Rise[] {
+  const claims = [{ figure: shelf.figure, since: shelf.figure.receivedAt }, ...shelf.rises]
+  return claims
+    .filter(({ figure }) => figure.receivedAt > fall.receivedAt && figure.units > fall.units)
+    .slice(0, MAX_RISES)
 }
 
 /** When the oldest waiting rise of a shelf is due; `undefined` when none waits. */
@@ -160,7 +174,7 @@ export function trustShelf(draft: Draft, warehouse: WarehouseId): void {
 function adopt(draft: Draft, shelf: Shelf, before: Figure | undefined): void {
   const { warehouse } = shelf
   setShelf(draft, shelf, before ? 'figure' : 'figure-base')
-  if (!before) pegUntracked(draft, warehouse)
+  pegUntracked(draft, warehouse)
   evaluate(draft, shelf, before === undefined)
   serveShortages(draft)
 }
@@ -204,21 +218,26 @@ const staysContained = (figure: Figure, { contained, unmark }: Demand): boolean 
   contained && (figure.semantics === 'gross' || unmark === undefined || isLater(unmark, figure.stamp))
 
 /**
- * The first figure of an allowed warehouse pegs what was ordered before anything was known. Orders from before it may be
- * contained in it already, so they are pegged whole: the term turns negative rather than the customer being told of a shortage.
+ * A figure pegs what was ordered before anything was known. Orders from before it may be contained in it already, so they are
+ * pegged whole: the term turns negative rather than the customer being told of a shortage. Not as long as another warehouse that
+ * could serve them has not spoken: then they take what is here, and the rest waits for its word.
  */
 function pegUntracked(draft: Draft, warehouse: WarehouseId): void {
   const source = sourceOfWarehouse(draft.rules, warehouse)
-  const allowed = (demand: Demand): boolean =>
-    draft.rules.shops.get(demand.shop)?.warehouses.includes(warehouse) ?? false
   const figure = draft.state.shelves.get(warehouse)?.figure
   if (!figure) return
   const baseline = { by: 'baseline', warehouse, stamp: { epoch: figure.stamp.epoch } } as const
-  for (const demand of liveDemands(draft, (each) => each.supply.kind === 'untracked' && allowed(each))) {
+  for (const demand of liveDemands(draft, ({ supply }) => supply.kind === 'untracked')) {
+    const allowed = warehousesOf(draft.rules, demand.shop)
+    if (!allowed.includes(warehouse)) continue
     const mark = demand.mark?.by === 'baseline' ? { mark: baseline } : {}
     const pegged = { ...demand, ...mark, supply: { kind: 'on-hand', warehouse } as const }
     const proof = proofOfInclusion(figure, pegged, source)
     const contained = proof ? containedBy(figure, pegged, proof) : NOT_CONTAINED
-    alter(draft, demand, demand.units, { ...mark, supply: pegged.supply, ...contained }, 'pegged-by-first-figure')
+    const isWhole =
+      allowed.every((each) => draft.state.shelves.has(each)) || (proof !== undefined && proof !== 'margin')
+    const units = isWhole ? demand.units : Math.min(demand.units, Math.max(0, freeOn(draft.state, warehouse)))
+    if (units > 0)
+      alter(draft, demand, units, { ...mark, supply: pegged.supply, ...contained }, 'pegged-by-first-figure')
   }
 }

@@ -81,14 +81,21 @@ function termOf(state: SkuState, rules: Configuration, warehouse: WarehouseId): 
   ]
 }
 
-/** Shortages that any warehouse of this shop could serve: they come first, so they are not for sale (H1). */
+/**
+ * Shortages that any warehouse of this shop could serve: they come first, so they are not for sale (H1). So do units that wait for
+ * a figure although a warehouse of theirs has spoken: another one of it may still have them, or the rules have just changed.
+ */
 function servableShortage(state: SkuState, rules: Configuration, shop: ShopId): Units {
   let units = 0
-  for (const [owner, { shortage }] of state.shopCounts) {
-    if (shortage > 0 && (owner === shop || shareWarehouses(rules, owner, shop))) units += shortage
+  for (const [owner, { shortage, untracked }] of state.shopCounts) {
+    const waiting = shortage + (untracked > 0 && isTracked(state, rules, owner) ? untracked : 0)
+    if (waiting > 0 && (owner === shop || shareWarehouses(rules, owner, shop))) units += waiting
   }
   return units
 }
+
+const isTracked = (state: SkuState, rules: Configuration, shop: ShopId): boolean =>
+  warehousesOf(rules, shop).some((warehouse) => state.shelves.has(warehouse))
 
 /**
  * What other shops over the same warehouses last showed before a silence, as long as they have not been read (L2). One that
