@@ -116,4 +116,4 @@ describe('decisions', () => {
 })
 
 /** The only reasons for which units come into being. */
-const ADDING: ReadonlySet<string> = new Set(['held', 'placed-unheld', 'baseline', 'shipped-beyond'])
+const ADDING: ReadonlySet<string> = new Set(['shipped-beyond', 'held', 'placed-unheld', 'baseline', 'shipped-beyond'])

@@ -7,10 +7,10 @@
  */
 import { sourceOfWarehouse } from './configuration.ts'
 import { byPromise, type Demand, type DemandPatch, isLive, type Mark, rankOf } from './demand.ts'
-import { alter, alterUpTo, type Draft } from './draft.ts'
+import { addDemand, alter, alterUpTo, type Draft } from './draft.ts'
 import { reconsider } from './figure.ts'
 import type { Units, WarehouseId } from './ids.ts'
-import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
+import { compareStamps, isLater, isOrdered, knownIn, knownSince } from './inclusion.ts'
 import { raiseShortage, serveShortages, settleShortage } from './peg.ts'
 import { tellChange } from './rise.ts'
 import type { OrderLineWord, Stamp } from './word.ts'
@@ -23,6 +23,7 @@ export function takeOrderLineWord(draft: Draft, word: OrderLineWord): WordVerdic
   const line = demandsOf(draft, word)
   if (line.length === 0) return 'unknown-order'
   const left = tell(draft, word, line)
+  if (word.says === 'shipped') shipBeyond(draft, word, line, left)
   const warehouses = new Set([word.warehouse, ...line.filter(isLive).flatMap(warehouseOf)])
   for (const warehouse of warehouses) reconsider(draft, warehouse)
   // Units that could not be picked are still in the figure: given out again at once, they would be promised a second time.
@@ -401,6 +402,43 @@ function ship(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNet:
     'shipped',
   )
 }
+
+/**
+ * The warehouse shipped more of the line than we know to be wanted: it heard of an edit before us, or not yet of a cancellation.
+ * The units have left whatever anybody wanted, so they are subtracted until a figure is without them, and they serve the line
+ * should it want them still, or again.
+ */
+function shipBeyond(draft: Draft, word: OrderLineWord, line: readonly Demand[], units: Units): void {
+  const [first] = line
+  const isTold = line.some(({ mark }) => mark?.by === 'shipped' && isSameMoment(mark.stamp, word.stamp))
+  if (units === 0 || !first?.orderLine || isTold || !draft.state.shelves.has(word.warehouse)) return
+  const { shop, promisedAt, orderLine, placedAt } = first
+  // Those that were allocated before they were cancelled are out of a net figure already.
+  const allocated = line.reduce(
+    (sum, each) => sum + (each.end === 'cancelled' && isAllocated(each, word) ? each.units : 0),
+    0,
+  )
+  tellImplied(draft, word, Math.max(0, units - allocated))
+  addDemand(
+    draft,
+    {
+      shop,
+      units,
+      phase: 'shipped',
+      supply: { kind: 'on-hand', warehouse: word.warehouse },
+      contained: false,
+      promisedAt,
+      ...(placedAt === undefined ? {} : { placedAt }),
+      orderLine,
+      mark: { by: 'shipped', warehouse: word.warehouse, stamp: word.stamp },
+    },
+    'shipped-beyond',
+  )
+}
+
+/** The same act, told again: two acts of a source that counts never share a number. */
+const isSameMoment = (a: Stamp, b: Stamp): boolean =>
+  isOrdered(a) && a.epoch === b.epoch && a.sequence === b.sequence && a.asOf === b.asOf
 
 /**
  * The goods issue is the mark of a gross figure; of a net one it implies the allocation, where that was not told. Where it was,
