@@ -38,7 +38,7 @@ export function proofOfInclusion(figure: Figure, demand: Demand, source: SourceR
   const isNet = figure.semantics === 'net'
   if (isNet && unmark && !isLater(mark.stamp, unmark) && !isLater(unmark, figure.stamp)) return undefined
   if (mark.by === 'baseline' && isNet && figure.stamp.epoch === mark.stamp.epoch) return 'baseline'
-  // A gross figure is without what has left, and without nothing else, whatever was told while its source was net.
+  // A gross figure is without what has left and nothing else, whatever was told while its source was net.
   const isMark = mark.by !== 'baseline' && (isNet || demand.phase === 'shipped')
   const notOlder = isMark ? compareStamps(figure.stamp, mark.stamp) : undefined
   if (!notOlder || notOlder.order < 0) return proofByMargin(figure, demand, source)

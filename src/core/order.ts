@@ -16,6 +16,11 @@ export type OrderCommand = {
   readonly order: ShopOrder
   /** The attempt that becomes the order, where the caller knows it (an API key); otherwise the line keys tell. */
   readonly reservation?: string
+  /**
+   * Counts only for what we count or hold already. So is read what was completed before the shop was connected: it is none of ours,
+   * however often a refund, a return or a note touches it later.
+   */
+  readonly ifKnown?: true
   /** Read when the shop was connected; `warehouseKnows` says that its warehouse already counts it (baseline). */
   readonly baseline?: { readonly warehouseKnows: boolean }
 }
@@ -29,8 +34,9 @@ type Drafts = ReadonlyMap<Sku, Draft>
 export function recordOrder(drafts: Drafts, command: OrderCommand): OrderAnswer {
   const attempt = command.reservation ?? attemptOf(drafts, command)
   const answer = { fromHoldsUnits: 0, unheldUnits: 0, shortageUnits: 0 }
+  if (command.ifKnown && attempt === undefined && !isKnown(drafts, command)) return answer
   for (const draft of drafts.values()) {
-    const lines = command.order.lines.filter(({ sku }) => sku === draft.state.sku)
+    const lines = oneOfEachId(command.order.lines.filter(({ sku }) => sku === draft.state.sku))
     for (const line of lines) {
       const part = bringLine(draft, command, line, wantedUnits(command.order, line), attempt)
       answer.fromHoldsUnits += part.fromHoldsUnits
@@ -45,6 +51,22 @@ export function recordOrder(drafts: Drafts, command: OrderCommand): OrderAnswer 
   return answer
 }
 
+/** Two lines under one id are one line with the units of both: else each would undo what the other asks for. */
+function oneOfEachId(lines: readonly ShopOrderLine[]): readonly ShopOrderLine[] {
+  const byId = new Map<string, ShopOrderLine>()
+  for (const line of lines) {
+    const before = byId.get(line.lineId)
+    byId.set(line.lineId, before ? { ...before, units: before.units + line.units } : line)
+  }
+  return [...byId.values()]
+}
+
+const demandsOf = (drafts: Drafts): readonly Demand[] =>
+  [...drafts.values()].flatMap((draft) => [...draft.state.demands.values()])
+
+const isKnown = (drafts: Drafts, { shop, order }: OrderCommand): boolean =>
+  demandsOf(drafts).some((demand) => demand.shop === shop && demand.orderLine?.orderId === order.orderId)
+
 const isOrder = ({ state }: ShopOrder): boolean => state !== 'deleted'
 
 const wantedUnits = (order: ShopOrder, line: ShopOrderLine): Units =>
@@ -52,17 +74,33 @@ const wantedUnits = (order: ShopOrder, line: ShopOrderLine): Units =>
 
 /**
  * An order takes the oldest open attempt that shares a line key with it, and only once: one that was seen before, even
- * cancelled, has had its own, and a second attempt with the same keys belongs to another order.
+ * cancelled, has had its own, and a second attempt with the same keys belongs to another order. One that holds just what was
+ * ordered goes before all others: a client may give the key of one cart to another, whose order must not end the first one's hold.
  */
-function attemptOf(drafts: Drafts, { shop, order }: OrderCommand): string | undefined {
+function attemptOf(drafts: Drafts, command: OrderCommand): string | undefined {
+  const { shop, order } = command
   const keys = new Set(order.lines.flatMap(({ lineKey }) => lineKey ?? []))
-  const known = [...drafts.values()].flatMap((draft) => [...draft.state.demands.values()])
-  if (known.some((demand) => demand.shop === shop && demand.orderLine?.orderId === order.orderId)) return undefined
-  const [oldest] = known
+  if (keys.size === 0 || isKnown(drafts, command)) return undefined
+  const [best] = demandsOf(drafts)
     .filter((demand) => isHeld(demand) && demand.shop === shop && keys.has(demand.lineKey ?? NO_KEY))
-    .sort((a, b) => a.promisedAt - b.promisedAt || (keyOf(a) < keyOf(b) ? -1 : 1))
-  return oldest?.reservation
+    .map((demand) => ({ demand, fits: holdsJust(drafts, command, demand.reservation) }))
+    .sort(
+      (a, b) =>
+        Number(b.fits) - Number(a.fits) ||
+        a.demand.promisedAt - b.demand.promisedAt ||
+        (keyOf(a.demand) < keyOf(b.demand) ? -1 : 1),
+    )
+  return best?.demand.reservation
 }
+
+/** Whether an attempt holds what the order's lines say, SKU by SKU, and nothing else. */
+const holdsJust = (drafts: Drafts, { shop, order }: OrderCommand, attempt: string | undefined): boolean =>
+  [...drafts.values()].every(({ state }) => {
+    const held = [...state.demands.values()].filter(
+      (each) => isHeld(each) && each.shop === shop && each.reservation === attempt,
+    )
+    return unitsOf(held) === unitsOf(order.lines.filter(({ sku }) => sku === state.sku))
+  })
 
 /** No line has this key: a line that was never stamped matches none. */
 const NO_KEY = ''
@@ -99,7 +137,7 @@ function wantAgain(draft: Draft, command: OrderCommand, lineId: string, units: U
 const countsAsServed = (demand: Demand): boolean =>
   (isLive(demand) && demand.cancelRequested !== true) || demand.end === 'shipped-and-included'
 
-const unitsOf = (demands: readonly Demand[]): Units => demands.reduce((sum, { units }) => sum + units, 0)
+const unitsOf = (parts: readonly { readonly units: Units }[]): Units => parts.reduce((sum, { units }) => sum + units, 0)
 
 const ofOrder = (draft: Draft, { shop, order }: OrderCommand): Demand[] =>
   liveDemands(draft, (demand) => demand.shop === shop && demand.orderLine?.orderId === order.orderId)
