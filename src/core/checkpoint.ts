@@ -1,6 +1,6 @@
 /** A whole state in a form that is kept: a snapshot on the way, or the checkpoint that stands for months that were archived. */
-import { isLive, type Demand } from './demand.ts'
-import type { Sku } from './ids.ts'
+import { type Demand, isLive } from './demand.ts'
+import type { Instant, Sku } from './ids.ts'
 import { emptyState, evolve, type InboundLine, inboundKey, type Shelf, type SkuState } from './stock.ts'
 
 /** A state at one version. Demands that have ended count nowhere and are left out; counters follow from the live ones. */
@@ -19,7 +19,12 @@ export type EndedDemands = { readonly count: number; readonly sum: string }
  * What a `checkpoint` entry of a SKU keeps: the state at the last version before the cut. It stands somewhere behind the cut and
  * changes nothing; whoever folds the stream begins with `state` and goes on with the entry after `state.version`.
  */
-export type SkuCheckpoint = { readonly state: StateImage; readonly ended: EndedDemands }
+export type SkuCheckpoint = {
+  readonly state: StateImage
+  readonly ended: EndedDemands
+  /** The first moment behind the cut: the past is known from here on. */
+  readonly keptFrom: Instant
+}
 
 /** The image of a state at hand. */
 export const imageOf = (state: SkuState): StateImage => ({
@@ -27,7 +32,7 @@ export const imageOf = (state: SkuState): StateImage => ({
   nextDemand: state.nextDemand,
   shelves: [...state.shelves.values()],
   inbound: [...state.inbound.values()],
-  demands: [...state.demands.values()].filter(isLive),
+  demands: [...state.demands.values()].filter(isLive).sort((a, b) => a.no - b.no),
 })
 
 /** The state of an image: a new working copy with counters of its own. */

@@ -32,11 +32,11 @@ describe('the ledger is append-only', () => {
     'delete from ledger_entry',
     'truncate ledger_entry',
     `merge into ledger_entry using (select 1) as one on true when matched then update set actor = 'nobody'`,
-    `insert into seal (no, last_txid, last_seq, entries, hash) values (1, '1', 1, 1, '\\x00') on conflict (no) do update set hash = '\\x01'`,
+    `insert into seal (no, last_txid, last_seq, month, entries, block, hash) values (1, '1', 1, '2026-01-01', 1, '\\x00', '\\x00') on conflict (no) do update set hash = '\\x01'`,
   ])('%s is refused', async (statement) => {
     const { pool } = fresh.database
     await pool.query(
-      `insert into seal (no, last_txid, last_seq, entries, hash) values (1, '1', 1, 1, '\\x00') on conflict do nothing`,
+      `insert into seal (no, last_txid, last_seq, month, entries, block, hash) values (1, '1', 1, '2026-01-01', 1, '\\x00', '\\x00') on conflict do nothing`,
     )
     await expect(pool.query(statement)).rejects.toMatchObject({
       code: '23001',

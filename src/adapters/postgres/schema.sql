@@ -230,8 +230,13 @@ create table ledger_entry (
 constraint ledger_entry_hash CHECK ((length(hash) = 32));
 constraint ledger_entry_one_writer UNIQUE (stream, version, at);
 constraint ledger_entry_version CHECK ((version > 0));
-CREATE INDEX ledger_entry_at_idx ON ONLY ledger_entry USING brin (at);
+CREATE INDEX ledger_entry_actor_idx ON ONLY ledger_entry USING btree (actor, at, seq);
+CREATE INDEX ledger_entry_at_idx ON ONLY ledger_entry USING btree (at, seq);
+CREATE INDEX ledger_entry_cause_idx ON ONLY ledger_entry USING btree ("left"(cause, 100), at, seq);
+CREATE INDEX ledger_entry_checkpoint_idx ON ONLY ledger_entry USING btree (stream, version) WHERE (kind = 'checkpoint'::text);
 CREATE INDEX ledger_entry_feed_idx ON ONLY ledger_entry USING btree (txid, seq);
+CREATE INDEX ledger_entry_kind_idx ON ONLY ledger_entry USING btree (kind, at, seq);
+CREATE INDEX ledger_entry_milestone_idx ON ONLY ledger_entry USING btree (txid, seq) WHERE ((version % (200)::bigint) = 0);
 CREATE TRIGGER ledger_entry_append_only BEFORE DELETE OR UPDATE ON ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_not_emptied BEFORE TRUNCATE ON ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 comment on table is 'Append-only: one decision about one stream. Streams: sku:…, shop:…, source:…, configuration.';
@@ -240,10 +245,29 @@ create table ledger_entry_other partition of ledger_entry default;
 constraint ledger_entry_hash CHECK ((length(hash) = 32));
 constraint ledger_entry_other_stream_version_at_key UNIQUE (stream, version, at);
 constraint ledger_entry_version CHECK ((version > 0));
-CREATE INDEX ledger_entry_other_at_idx ON ledger_entry_other USING brin (at);
+CREATE INDEX ledger_entry_other_actor_at_seq_idx ON ledger_entry_other USING btree (actor, at, seq);
+CREATE INDEX ledger_entry_other_at_seq_idx ON ledger_entry_other USING btree (at, seq);
+CREATE INDEX ledger_entry_other_kind_at_seq_idx ON ledger_entry_other USING btree (kind, at, seq);
+CREATE INDEX ledger_entry_other_left_at_seq_idx ON ledger_entry_other USING btree ("left"(cause, 100), at, seq);
+CREATE INDEX ledger_entry_other_stream_version_idx ON ledger_entry_other USING btree (stream, version) WHERE (kind = 'checkpoint'::text);
 CREATE INDEX ledger_entry_other_txid_seq_idx ON ledger_entry_other USING btree (txid, seq);
+CREATE INDEX ledger_entry_other_txid_seq_idx1 ON ledger_entry_other USING btree (txid, seq) WHERE ((version % (200)::bigint) = 0);
 CREATE TRIGGER ledger_entry_append_only BEFORE DELETE OR UPDATE ON ledger_entry_other FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_not_emptied BEFORE TRUNCATE ON ledger_entry_other FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+create table ledger_snapshot (
+  stream text not null,
+  version bigint not null,
+  at timestamp with time zone not null,
+  txid xid8 not null,
+  seq bigint not null,
+  live_demands integer not null,
+  state jsonb not null
+);
+constraint ledger_snapshot_pkey PRIMARY KEY (stream, version);
+CREATE INDEX ledger_snapshot_at_idx ON ledger_snapshot USING btree (stream, at, version);
+CREATE INDEX ledger_snapshot_feed_idx ON ledger_snapshot USING btree (txid, seq);
+comment on table is 'States on the way, so that a moment of the past is not folded from the beginning. Derived: may be emptied at any time, and verify checks each.';
 
 create table migration (
   name text not null,
@@ -304,14 +328,17 @@ create table seal (
   no bigint not null,
   last_txid xid8 not null,
   last_seq bigint not null,
+  month date not null,
   entries integer not null,
+  block bytea not null,
   hash bytea not null,
   sealed_at timestamp with time zone default clock_timestamp() not null
 );
 constraint seal_pkey PRIMARY KEY (no);
 CREATE TRIGGER seal_append_only BEFORE DELETE OR UPDATE ON seal FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER seal_not_emptied BEFORE TRUNCATE ON seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-comment on table is 'The chain: hash n covers hash n-1 and the content hashes of its block in feed order.';
+comment on table is 'The chain: hash n covers hash n-1 and block n, which covers the content hashes of its entries in feed order.';
+comment on column month is 'All entries of a block are of one month (UTC): a month that is archived takes whole blocks, and the chain of seals stays.';
 
 create table secret (
   name text not null,

@@ -1,7 +1,8 @@
 /**
  * Seals the ledger into a chain, in blocks and in feed order, by one sealer at a time: the lane touches no global row.
- * A seal covers the hash before it and the content hashes of its block; whoever edits, removes, adds or reorders an entry
- * later breaks it. Only entries below the oldest running transaction are sealed, because a lower one may still commit.
+ * A block covers the content hashes of its entries, a seal its block and the seal before it; whoever edits, removes, adds or
+ * reorders an entry later breaks it. Only entries below the oldest running transaction are sealed, because a lower one may still
+ * commit. A block holds entries of one month: a month that is archived takes whole blocks, and the chain of seals stays.
  */
 import { createHash } from 'node:crypto'
 import type { Database, Queryable } from './database.ts'
@@ -14,17 +15,21 @@ const TRY_LOCK = "select pg_try_advisory_xact_lock(hashtextextended(current_sche
 const MAKE_PARTITION = "select ledger_partition(((clock_timestamp() at time zone 'UTC') + interval '1 month')::date)"
 
 type Seal = { readonly no: number; readonly last_txid: string; readonly last_seq: number; readonly hash: Buffer }
-type Sealable = { readonly txid: string; readonly seq: number; readonly hash: Buffer }
+type Sealable = { readonly txid: string; readonly seq: number; readonly month: string; readonly hash: Buffer }
 
 /** What the first seal continues. */
 export const GENESIS: Buffer = createHash('sha256').update('Holdfast ledger').digest()
 
-/** The hash of a block: its predecessor's hash, then the content hashes in feed order. */
-export function sealHash(before: Buffer, hashes: readonly Buffer[]): Buffer {
-  const hash = createHash('sha256').update(before)
+/** The hash of a block: the content hashes of its entries, in feed order. */
+export function blockHash(hashes: readonly Buffer[]): Buffer {
+  const hash = createHash('sha256')
   for (const each of hashes) hash.update(each)
   return hash.digest()
 }
+
+/** The hash of a seal: its predecessor's hash, then its block's. */
+export const sealHash = (before: Buffer, block: Buffer): Buffer =>
+  createHash('sha256').update(before).update(block).digest()
 
 /** Seals one block of what is ready. Returns the number of entries; 0 when there is nothing, or another process is at it. */
 export async function sealBlock(database: Database): Promise<number> {
@@ -37,7 +42,7 @@ export async function sealBlock(database: Database): Promise<number> {
       // Index: ledger_entry_feed_idx (txid, seq). Takes no lock.
       // Ordered by the column, not by the text of the same name: as texts, 1000 comes before 999.
       // Not "seq > $2" alone: a lower seq may commit later and would be skipped for ever.
-      `select ledger_entry.txid::text as txid, seq, hash
+      `select ledger_entry.txid::text as txid, seq, date_trunc('month', at)::date as month, hash
        from ledger_entry
        where (txid, seq) > ($1::xid8, $2::bigint)
          and txid < pg_snapshot_xmin(pg_current_snapshot())
@@ -45,20 +50,30 @@ export async function sealBlock(database: Database): Promise<number> {
        limit $3`,
       [last?.last_txid ?? '0', last?.last_seq ?? 0, BLOCK_ENTRIES],
     )
-    const end = rows.at(-1)
+    const entries = ofOneMonth(rows)
+    const end = entries.at(-1)
     if (!end) return 0
-    await client.query('insert into seal (no, last_txid, last_seq, entries, hash) values ($1, $2::xid8, $3, $4, $5)', [
-      (last?.no ?? 0) + 1,
-      end.txid,
-      end.seq,
-      rows.length,
-      sealHash(
-        last?.hash ?? GENESIS,
-        rows.map(({ hash }) => hash),
-      ),
-    ])
-    return rows.length
+    const block = blockHash(entries.map(({ hash }) => hash))
+    await client.query(
+      'insert into seal (no, last_txid, last_seq, month, entries, block, hash) values ($1, $2::xid8, $3, $4, $5, $6, $7)',
+      [
+        (last?.no ?? 0) + 1,
+        end.txid,
+        end.seq,
+        end.month,
+        entries.length,
+        block,
+        sealHash(last?.hash ?? GENESIS, block),
+      ],
+    )
+    return entries.length
   })
+}
+
+/** The entries up to the first one of another month than the first. */
+function ofOneMonth(entries: readonly Sealable[]): readonly Sealable[] {
+  const end = entries.findIndex(({ month }) => month !== entries[0]?.month)
+  return end < 0 ? entries : entries.slice(0, end)
 }
 
 async function lastSeal(on: Queryable): Promise<Seal | undefined> {

@@ -192,7 +192,14 @@ create table ledger_entry (
 ) partition by range (at);
 comment on table ledger_entry is 'Append-only: one decision about one stream. Streams: sku:…, shop:…, source:…, configuration.';
 create index ledger_entry_feed_idx on ledger_entry (txid, seq);
-create index ledger_entry_at_idx on ledger_entry using brin (at);
+-- What is searched is told in the order of time. A cause may be as long as a message's id: an index row may not.
+create index ledger_entry_at_idx on ledger_entry (at, seq);
+create index ledger_entry_actor_idx on ledger_entry (actor, at, seq);
+create index ledger_entry_cause_idx on ledger_entry (left(cause, 100), at, seq);
+create index ledger_entry_kind_idx on ledger_entry (kind, at, seq);
+-- Each 200th entry of a stream may get a snapshot; few entries are checkpoints. Both indexes stay small.
+create index ledger_entry_milestone_idx on ledger_entry (txid, seq) where version % 200 = 0;
+create index ledger_entry_checkpoint_idx on ledger_entry (stream, version) where kind = 'checkpoint';
 create table ledger_entry_other partition of ledger_entry default;
 
 create function refuse_change() returns trigger language plpgsql as $$
@@ -230,11 +237,28 @@ create table seal (
   no bigint primary key,
   last_txid xid8 not null,
   last_seq bigint not null,
+  month date not null,
   entries integer not null,
+  block bytea not null,
   hash bytea not null,
   sealed_at timestamptz not null default clock_timestamp()
 );
-comment on table seal is 'The chain: hash n covers hash n-1 and the content hashes of its block in feed order.';
+comment on table seal is 'The chain: hash n covers hash n-1 and block n, which covers the content hashes of its entries in feed order.';
+comment on column seal.month is 'All entries of a block are of one month (UTC): a month that is archived takes whole blocks, and the chain of seals stays.';
+create table ledger_snapshot (
+  stream text not null,
+  version bigint not null,
+  at timestamptz not null,
+  txid xid8 not null,
+  seq bigint not null,
+  live_demands integer not null,
+  state jsonb not null,
+  primary key (stream, version)
+);
+comment on table ledger_snapshot is 'States on the way, so that a moment of the past is not folded from the beginning. Derived: may be emptied at any time, and verify checks each.';
+create index ledger_snapshot_at_idx on ledger_snapshot (stream, at, version);
+create index ledger_snapshot_feed_idx on ledger_snapshot (txid, seq);
+
 create trigger seal_append_only before update or delete on seal for each row execute function refuse_change();
 create trigger seal_not_emptied before truncate on seal for each statement execute function refuse_change();
 
