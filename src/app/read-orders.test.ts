@@ -23,7 +23,7 @@ const orderOf = (number: number, state: ReadOrder['state'] = 'open', changes: Pa
 })
 
 /** A shop with its rows, a clock, and a reader over them; everything that the reader did is kept. */
-function desk(options: { readonly unheldUnits?: number } = {}) {
+function desk(options: { readonly unheldUnits?: number; readonly mayHave?: (orderId: string) => boolean } = {}) {
   const rows = new Map<string, Row>()
   const recorded: Command[] = []
   const touched: string[] = []
@@ -113,6 +113,7 @@ function desk(options: { readonly unheldUnits?: number } = {}) {
         },
       },
       onRecorded: async () => undefined,
+      ...(options.mayHave ? { mayHave: options.mayHave } : {}),
       onTouched: async (skus) => void touched.push(...skus),
     })
   let reader = open()
@@ -126,6 +127,9 @@ function desk(options: { readonly unheldUnits?: number } = {}) {
     pass: async (ms = 0) => {
       nowMs += ms
       return await reader.pass()
+    },
+    wait: (ms: number) => {
+      nowMs += ms
     },
     breakWith: (what: string | undefined) => {
       broken = what
@@ -162,8 +166,12 @@ describe('the baseline', () => {
     shop.put(orderOf(2))
     await shop.reader().baseline()
     shop.restart()
+    shop.orders()
     await shop.pass()
-    expect(new Set(shop.numbers())).toEqual(new Set(['10002']))
+    expect(shop.orders().map(({ order, ifKnown }) => [order.orderNumber, ifKnown])).toEqual([
+      ['10001', true],
+      ['10002', undefined],
+    ])
   })
 })
 
@@ -229,16 +237,73 @@ describe('a pass', () => {
   })
 })
 
-test('an open order that the shop has no more is gone, and told once (H13)', async () => {
+test('an open order that the shop has no more for as long as an order may be under way is gone, and told once (H13)', async () => {
   const shop = desk()
   shop.put(orderOf(1))
   await shop.reader().readOpenAgain()
-  expect(shop.orders().map(({ order }) => [order.orderId, order.state])).toEqual([
-    ['id-1', 'open'],
-    ['id-gone', 'deleted'],
-  ])
+  expect(shop.orders().map(({ order }) => [order.orderId, order.state])).toEqual([['id-1', 'open']])
+  shop.wait(IN_FLIGHT_MS - 1)
   await shop.reader().readOpenAgain()
   expect(shop.orders()).toEqual([])
+  shop.wait(1)
+  await shop.reader().readOpenAgain()
+  expect(shop.orders().map(({ order }) => [order.orderId, order.state])).toEqual([['id-gone', 'deleted']])
+  await shop.reader().readOpenAgain()
+  expect(shop.orders()).toEqual([])
+})
+
+test('an order that a lagging copy of the database has not got yet is not gone', async () => {
+  const shop = desk()
+  shop.put(orderOf(1))
+  const late = { ...orderOf(2), orderId: 'id-gone' }
+  await shop.reader().readOpenAgain()
+  shop.wait(IN_FLIGHT_MS / 2)
+  shop.put(late)
+  await shop.reader().readOpenAgain()
+  shop.remove(late)
+  shop.wait(IN_FLIGHT_MS / 2)
+  await shop.reader().readOpenAgain()
+  expect(shop.orders().filter(({ order }) => order.state === 'deleted')).toEqual([])
+})
+
+test('an order under a name that the shop cannot have is not looked for there', async () => {
+  const shop = desk({ mayHave: (orderId) => orderId !== 'id-gone' })
+  shop.put(orderOf(1))
+  await shop.reader().readOpenAgain()
+  shop.wait(IN_FLIGHT_MS)
+  await shop.reader().readOpenAgain()
+  expect(shop.orders().map(({ order }) => order.orderId)).toEqual(['id-1'])
+})
+
+test('what another process has read meanwhile is read again', async () => {
+  const shop = desk()
+  await shop.reader().baseline()
+  shop.put(orderOf(1))
+  await shop.pass(1_000)
+  expect(shop.numbers()).toEqual(['10001'])
+  // The other one reads three units, then one again: nothing has changed that this one could see.
+  shop.reader().forget()
+  await shop.pass(1_000)
+  expect(shop.numbers()).toEqual(['10001'])
+})
+
+test('without a baseline nothing is read, for every order of the past would be new', async () => {
+  const shop = desk()
+  shop.put(orderOf(1))
+  await expect(shop.pass()).rejects.toThrow('have not been read yet')
+  expect([shop.watermark(), shop.numbers()]).toEqual([undefined, []])
+})
+
+test('a completed order from before the baseline that is touched today counts only if it is known', async () => {
+  const shop = desk()
+  shop.put(orderOf(1, 'completed'))
+  for (let number = 2; number <= 700; number += 1) shop.put(orderOf(number, 'cancelled'))
+  await shop.reader().baseline()
+  await shop.pass(10 * IN_FLIGHT_MS)
+  shop.orders()
+  shop.put(orderOf(1, 'completed', { changedAt: instantOf(shop.shopClock()) }))
+  await shop.pass(1_000)
+  expect(shop.orders().map(({ order, ifKnown }) => [order.orderNumber, ifKnown])).toEqual([['10001', true]])
 })
 
 test('a completed order that we still count is recorded each time it comes round, an open one only when it changed', async () => {

@@ -22,6 +22,11 @@ export type OrderReaderPorts = {
   readonly lane: Lane
   /** Told after orders were recorded: words of the warehouse may wait for them. */
   readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
+  /**
+   * Whether an id can be one of the shop's own orders; all can if absent. What other channels told us under a name of theirs the
+   * shop has never heard of, and must not be taken for gone.
+   */
+  readonly mayHave?: (orderId: string) => boolean
   /** Told which SKUs of the shop may have moved by themselves: a second cancel changes the shop's stock and nothing else (H31). */
   readonly onTouched: (skus: readonly Sku[]) => Promise<unknown>
 }
@@ -46,11 +51,14 @@ export type OrderReader = {
   pass(): Promise<Instant>
   /** Reads some of the open orders again; the whole set comes round. */
   readOpenAgain(): Promise<void>
+  /** Another process reads the shop now: what this one remembers of its orders may be old when it comes back. */
+  forget(): void
 }
 
 export function orderReader(ports: OrderReaderPorts): OrderReader {
   const { shop, book } = ports
   const seen = new Map<string, string>()
+  const missingSince = new Map<string, Instant>()
   let turn = ''
 
   const rules = (): ShopRules => {
@@ -62,14 +70,10 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
   /** Records what is new about these orders. An order that was read unchanged costs one hash. */
   async function record(
     orders: readonly ReadOrder[],
-    options: { baseline?: boolean; skipCompleted?: boolean; evenIfKnown?: boolean } = {},
+    options: { baseline?: boolean; completedMayBeOld?: boolean; evenIfKnown?: boolean } = {},
   ): Promise<void> {
     const { shop: name, warehouseKnowsOrdersBefore } = rules()
-    const news = orders.filter((order) => {
-      const known = seen.get(order.orderId)
-      if (options.evenIfKnown) return true
-      return known !== digest(order) && !(options.skipCompleted && known === undefined && order.state === 'completed')
-    })
+    const news = orders.filter((order) => options.evenIfKnown || seen.get(order.orderId) !== digest(order))
     for (let from = 0; from < news.length; from += ORDERS_AT_ONCE) {
       const slice = news.slice(from, from + ORDERS_AT_ONCE)
       await Promise.all(
@@ -84,6 +88,7 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
             shop: name,
             order,
             ...(options.baseline ? { baseline: { warehouseKnows } } : {}),
+            ...(options.completedMayBeOld && order.state === 'completed' ? { ifKnown: true } : {}),
           }
           const isNew = !seen.has(order.orderId)
           const answer = await ports.lane.submit(command, {
@@ -107,7 +112,7 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
     if (seen.size > REMEMBERED_ORDERS && oldest !== undefined) seen.delete(oldest)
   }
 
-  async function readNew(trail: OrderTrail, startedAt: Instant, skipCompleted: boolean): Promise<number> {
+  async function readNew(trail: OrderTrail, startedAt: Instant, completedMayBeOld: boolean): Promise<number> {
     const { orderInFlightMs } = rules()
     const settled = trail.known.filter(({ at }) => at <= after(startedAt, -orderInFlightMs)).at(-1) ?? trail.known[0]
     let from = settled?.number ?? 0
@@ -115,7 +120,7 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
     for (let page = 0; page < MAX_PAGES; page += 1) {
       const { orders, highestNumber } = await shop.ordersAfter(from)
       if (highestNumber <= from) return Math.max(highest, highestNumber)
-      await record(orders, { skipCompleted })
+      await record(orders, { completedMayBeOld })
       from = highestNumber
       highest = Math.max(highest, highestNumber)
     }
@@ -125,7 +130,9 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
   async function readChanged(since: Instant): Promise<void> {
     for (let page = 1; page <= MAX_PAGES; page += 1) {
       const { orders, highestNumber } = await shop.ordersChangedSince(since, page)
-      await record(orders)
+      // Whatever is new has just been read by its number: a completed order that we do not know is from before the baseline, and
+      // a refund or a return of today does not make it ours.
+      await record(orders, { completedMayBeOld: true })
       if (highestNumber === 0) return
     }
     throw new Error(`More than ${MAX_PAGES} pages of changed orders`)
@@ -155,10 +162,12 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       const startedAt = await book.now()
       const shopClock = await shop.clock()
       const trail = await book.trail(name)
+      // Without a beginning every order that the shop ever had would be new.
+      if (trail.known.length === 0) throw new Error('The open orders of the shop have not been read yet')
       // Orders that were completed before we were connected are none of ours, even where the overlap shows them.
-      const skipCompleted =
+      const completedMayBeOld =
         trail.baselineAt !== undefined && startedAt < after(trail.baselineAt, SKIP_COMPLETED_FOR * orderInFlightMs)
-      const highest = await readNew(trail, startedAt, skipCompleted)
+      const highest = await readNew(trail, startedAt, completedMayBeOld)
       if (trail.shopClock !== undefined) await readChanged(after(trail.shopClock, -orderInFlightMs))
       const known = [...trail.known, { at: startedAt, number: highest }]
       const settledAt = known.findLastIndex(({ at }) => at <= after(startedAt, -orderInFlightMs))
@@ -172,9 +181,10 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
     },
 
     async readOpenAgain() {
-      const { shop: name } = rules()
-      const ids = await book.openOrderIds(name, turn, OPEN_ORDERS_AT_ONCE)
-      turn = ids.length < OPEN_ORDERS_AT_ONCE ? '' : (ids.at(-1) ?? '')
+      const { shop: name, orderInFlightMs } = rules()
+      const counted = await book.openOrderIds(name, turn, OPEN_ORDERS_AT_ONCE)
+      turn = counted.length < OPEN_ORDERS_AT_ONCE ? '' : (counted.at(-1) ?? '')
+      const ids = counted.filter((orderId) => ports.mayHave?.(orderId) ?? true)
       if (ids.length === 0) return
       const found = await shop.ordersById(ids)
       // We count them still, whatever we knew of them when we read them last: an order that was completed before its units were
@@ -182,13 +192,25 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       const isDone = ({ state }: ReadOrder): boolean => state === 'completed' || state === 'cancelled'
       await record(found.filter((order) => !isDone(order)))
       await record(found.filter(isDone), { evenIfKnown: true })
+      const now = await book.now()
+      for (const { orderId } of found) missingSince.delete(orderId)
       const present = new Set(found.map(({ orderId }) => orderId))
-      const gone = ids.filter((orderId) => !present.has(orderId) && seen.get(orderId) !== GONE)
-      await Promise.all(gone.map((orderId) => recordGone(orderId)))
+      const missing = ids.filter((orderId) => !present.has(orderId) && seen.get(orderId) !== GONE)
+      for (const orderId of missing) {
+        const since = missingSince.get(orderId) ?? now
+        missingSince.set(orderId, since)
+        // A copy of the shop's database that lags behind, or an order that its channel tells us first, is no deletion.
+        if (now >= after(since, orderInFlightMs)) await recordGone(orderId)
+      }
+    },
+
+    forget() {
+      seen.clear()
+      missingSince.clear()
     },
   }
 
-  /** The shop answered whole and this order was not in it: it was deleted. */
+  /** The shop answered whole, again and again, and this order was not in it: it was deleted. */
   async function recordGone(orderId: string): Promise<void> {
     const { shop: name } = rules()
     const order: ShopOrder = { orderId, orderNumber: orderId, state: 'deleted', lines: [] }
@@ -196,6 +218,7 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       { kind: 'order', shop: name, order },
       { actor: `shop:${name}`, cause: `order-gone:${orderId}` },
     )
+    missingSince.delete(orderId)
     seen.set(orderId, GONE)
   }
 }
