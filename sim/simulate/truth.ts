@@ -62,8 +62,17 @@ export function oughtToShow(outside: Outside, shop: SimulatedShop, sku: string):
   return Math.floor(sellable / sharing.length) + (place < sellable % sharing.length ? 1 : 0)
 }
 
-const owedBy = (outside: Outside, shop: SimulatedShop, sku: string): number =>
-  owed({ ...outside, shops: [shop], channelOrders: () => [] }, sku)
+/** Units of a shop's orders that are not known to be gone: where nobody says "shipped", an order is open until it is completed. */
+function owedBy(outside: Outside, shop: SimulatedShop, sku: string): number {
+  const mine = { ...outside, shops: [shop], channelOrders: () => [] }
+  if (outside.shape.sources.every(({ dialect }) => dialect !== 'flat')) return owed(mine, sku)
+  let units = 0
+  for (const { state, lines } of shop.world.orders.values()) {
+    if (state === 'cancelled' || state === 'completed') continue
+    for (const line of lines) if (line.payload.productNumber === sku) units += line.units
+  }
+  return units
+}
 
 type Excuse = { readonly sku: string; readonly units: number; readonly since: number }
 

@@ -11,6 +11,7 @@ import {
   orderCommand,
   orderWord,
   rulesWith,
+  UNORDERED,
   WMS,
 } from '../../test/core/rules.ts'
 import type { Configuration } from './configuration.ts'
@@ -75,4 +76,27 @@ describe('a list of open orders', () => {
       expect(house.stateOf(LAMP).shelves.get(MAIN)?.chargedUnits).toBe(0)
     },
   )
+
+  test('settles the shortage of units that it shows allocated', () => {
+    const house = openHouse(rulesWith())
+    house.say(netFigure(0, at(1)))
+    house.decide(orderCommand('A', [{ units: 2 }]))
+    expect(house.incidents).toMatchObject([{ code: 'SHORTAGE', opens: true }])
+    house.snapshot(netFigure(0, at(3)), openOrdersWord([{ order: 'A', units: 2, allocated: 2 }], at(3)))
+    expect(house.incidents.at(-1)).toMatchObject({ code: 'SHORTAGE', opens: false })
+    expect(house.stock()).toMatchObject({ shortageUnits: 0, availableUnits: 0 })
+  })
+})
+
+test('of a source without order words, a shortage is over when its shop calls the order complete', () => {
+  const house = openHouse(rulesWith({ source: { knowsOrdersWithinMs: 1_000 } }))
+  house.say(netFigure(0, UNORDERED))
+  house.decide(orderCommand('A', [{ units: 2 }]))
+  house.decide(orderCommand('A', [{ units: 2 }], { state: 'completed' }))
+  expect(house.incidents.at(-1)).toMatchObject({ code: 'SHORTAGE', opens: false })
+  expect(house.stock()).toMatchObject({ availableUnits: -2, openUnits: 0 })
+  house.pass(2_000)
+  house.say(netFigure(0, UNORDERED))
+  expect(house.stock()).toMatchObject({ availableUnits: 0 })
+  expect(house.demands()).toEqual([])
 })

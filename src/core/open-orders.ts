@@ -9,7 +9,7 @@ import { alterUpTo, type Draft } from './draft.ts'
 import { containedBy, reconsider } from './figure.ts'
 import type { Units, WarehouseId } from './ids.ts'
 import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
-import { liveDemands, serveShortages } from './peg.ts'
+import { liveDemands, serveShortages, settleShortage } from './peg.ts'
 import { tellChange } from './rise.ts'
 import type { Figure } from './stock.ts'
 import type { OpenOrder, OpenOrdersWord } from './word.ts'
@@ -21,7 +21,8 @@ export function takeOpenOrders(draft: Draft, word: OpenOrdersWord, messageId: st
   const figure = draft.state.shelves.get(word.warehouse)?.figure
   // Of an older list, some may have left since, and nothing at hand remembers which.
   const isNews = !figure || !isLater(figure.stamp, word.stamp)
-  for (const { group, listed } of groupsOf(draft, word)) {
+  const groups = groupsOf(draft, word)
+  for (const { group, listed } of groups) {
     const known = group.filter((demand) => knownBefore(draft, demand, word))
     const gone = unitsOf(known) - listed.units
     const left = gone > 0 ? leftTheWarehouse(draft, word, known, { units: gone, isNet }) : []
@@ -35,6 +36,7 @@ export function takeOpenOrders(draft: Draft, word: OpenOrdersWord, messageId: st
   }
   reconsider(draft, word.warehouse)
   serveShortages(draft)
+  for (const { group } of groups) settleShortage(draft, group, 'the warehouse has the units')
 }
 
 type Listed = { readonly units: Units; readonly allocated: Units }
@@ -197,6 +199,8 @@ function compareAllocated(draft: Draft, word: OpenOrdersWord, line: readonly Dem
       mark && isLater(word.stamp, mark.stamp) && (unmark === undefined || isLater(mark.stamp, unmark)),
   )
   if (missing < 0) {
+    // Taken back at the latest by now: a rise by that much is no surprise.
+    tellChange(draft, { ...word, change: Math.min(-missing, unitsOf(provablyOlder)) }, 'taken-back-by-open-orders')
     alterUpTo(
       draft,
       provablyOlder,

@@ -3,8 +3,17 @@
  * never how often a transition was reported. So this decision compares: the units that each line ought to have, and the units
  * that it has. Told twice, late or out of order, it changes nothing.
  */
-import { sourceOfWarehouse } from './configuration.ts'
-import { byPromise, type Demand, type End, isHeld, isLive, type OrderLineRef, rankOf } from './demand.ts'
+import { sourceOfWarehouse, warehousesOf } from './configuration.ts'
+import {
+  byPromise,
+  type Demand,
+  type DemandPatch,
+  type End,
+  isHeld,
+  isLive,
+  type OrderLineRef,
+  rankOf,
+} from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
 import type { ShopId, Sku, Units } from './ids.ts'
 import { liveDemands, pegFact, raiseShortage, serveShortages, settleShortage } from './peg.ts'
@@ -291,12 +300,30 @@ function releaseRest(draft: Draft, command: OrderCommand, attempt: string): void
 function finishWordless(draft: Draft, command: OrderCommand): void {
   for (const demand of ofOrder(draft, command)) {
     if (isBound(demand)) continue
+    const served = servedAfterAll(draft, demand)
+    if (served) {
+      alter(draft, demand, demand.units, served, 'order-completed')
+      settleShortage(draft, [demand], 'the order was completed')
+      continue
+    }
     if (demand.contained && (demand.proof === 'margin' || demand.proof === 'baseline')) {
       alter(draft, demand, demand.units, { phase: 'shipped', end: 'shipped-and-included' }, 'order-completed')
     } else if (!demand.contained && isWordless(draft, demand)) {
       alter(draft, demand, demand.units, { phase: 'shipped' }, 'order-completed')
     }
   }
+}
+
+/** What we took for a shortage has been served after all: it counts against a warehouse until its figure must be without it. */
+function servedAfterAll(draft: Draft, demand: Demand): DemandPatch | undefined {
+  const warehouses = warehousesOf(draft.rules, demand.shop).filter((each) => draft.state.shelves.has(each))
+  const [first] = warehouses
+  const areWordless = warehouses.every(
+    (each) => sourceOfWarehouse(draft.rules, each)?.knowsOrdersWithinMs !== undefined,
+  )
+  return first !== undefined && areWordless && demand.supply.kind === 'shortage'
+    ? { phase: 'shipped', supply: { kind: 'on-hand', warehouse: first } }
+    : undefined
 }
 
 const isWordless = (draft: Draft, { supply }: Demand): boolean =>
