@@ -7,6 +7,8 @@ export type ShopState = 'awaited' | 'registered' | 'connected' | 'inactive' | 'g
 export type ShopStatus = {
   readonly shop: ShopId
   readonly state: ShopState
+  /** When it last came: the app was installed, installed again or activated. */
+  readonly registeredAt?: Instant | undefined
   readonly baselineAt: Instant | undefined
   /** Since when we may have missed something (L2). */
   readonly silentFrom: Instant | undefined

@@ -24,6 +24,8 @@ export type ShopSidePorts = {
   readonly holdsLease: (shop: ShopId) => Promise<boolean>
   /** Takes this process's place among the living; runs what is given when no other one lives. */
   readonly enter: (whenAlone: () => Promise<void>) => Promise<void>
+  /** Whether an id can be one of a shop's own orders; all can if absent. */
+  readonly mayHave?: (orderId: string) => boolean
   readonly onRecorded: (orderNumbers: readonly string[]) => Promise<unknown>
   readonly onTrouble: (cause: unknown, loop: string) => void
   readonly onIncident: (incident: ShopIncident) => Promise<unknown>
@@ -79,6 +81,8 @@ const RECALL_OVERLAP_MS = 5_000
 
 type Care = {
   readonly shop: Shop
+  /** The registration whose credentials it uses. */
+  readonly registeredAt: Instant | undefined
   readonly reader: OrderReader
   readonly loops: readonly Loop[]
   readonly publisher: Loop
@@ -126,9 +130,13 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
 
   /** Takes care of shops that are configured and registered, as far as no other process does. */
   async function takeCare(): Promise<void> {
+    for (const shop of [...cares.keys()]) if (!ports.rules().shops.has(shop)) void release(shop)
     for (const { shop, kind } of ports.rules().shops.values()) {
       const status = statuses.get(shop)
-      const wanted = kind === 'shopware' && (status?.state === 'registered' || status?.state === 'connected')
+      const wanted = kind === 'shopware' && isReadable(status)
+      const care = cares.get(shop)
+      // Another process has seen the app go or come again: the old credentials are worth nothing. A round may take its time to end.
+      if (care && (!wanted || care.registeredAt !== status?.registeredAt)) void release(shop)
       if (!wanted || cares.has(shop) || !(await ports.holdsLease(shop))) continue
       const connection = await ports.connection(shop)
       if (!connection) continue
@@ -159,6 +167,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       rules: () => ports.rules().shops.get(shop),
       book,
       lane: ports.lane,
+      ...(ports.mayHave ? { mayHave: ports.mayHave } : {}),
       onRecorded: ports.onRecorded,
       async onTouched(skus) {
         await publications.markSkus(shop, skus)
@@ -170,7 +179,11 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       everyMs: READ_EVERY_MS,
       onTrouble,
       async round() {
-        if (!(await ports.holdsLease(shop))) return false
+        if (!isReadable(statuses.get(shop))) return false
+        if (!(await ports.holdsLease(shop))) {
+          reader.forget()
+          return false
+        }
         if (statuses.get(shop)?.state === 'registered') await reader.baseline()
         await reader.pass()
         await refresh()
@@ -211,7 +224,8 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         return taken > 0
       },
     })
-    return { shop: connection, reader, loops: [orders, again, publisher], publisher, orders }
+    const { registeredAt } = statuses.get(shop) ?? { registeredAt: undefined }
+    return { shop: connection, registeredAt, reader, loops: [orders, again, publisher], publisher, orders }
   }
 
   async function release(shop: ShopId): Promise<void> {
@@ -279,6 +293,9 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     },
   }
 }
+
+const isReadable = (status: ShopStatus | undefined): boolean =>
+  status?.state === 'registered' || status?.state === 'connected'
 
 /** L2: every connected shop may have sold by itself since then; we are back now. */
 async function fallSilent(book: ShopBook, from: Instant): Promise<void> {

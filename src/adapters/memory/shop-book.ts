@@ -48,6 +48,8 @@ export function shopBookOn(store: MemoryStore): ShopBook {
 
     async registered(shop) {
       const row = rowOf(shop, 'registered')
+      // A shop that was retired begins anew.
+      if (row.state === 'retired') row.baselineAt = undefined
       row.state = row.baselineAt === undefined ? 'registered' : 'connected'
     },
 

@@ -29,13 +29,14 @@ export function shopBookOn(database: Database): ShopBook {
       const { rows } = await pool.query<{
         name: string
         state: ShopState
+        registered_at: Instant | null
         baseline_at: Instant | null
         silent_from: Instant | null
         returned_at: Instant | null
         read_since_return: boolean
         moment: Instant | null
       }>(
-        `select shop.name, state, baseline_at, silent_from, returned_at, read_since_return, watermark.moment
+        `select shop.name, state, registered_at, baseline_at, silent_from, returned_at, read_since_return, watermark.moment
          from shop
          left join watermark on watermark.owner = shop.name and watermark.reader = $1`,
         [ORDERS],
@@ -43,6 +44,7 @@ export function shopBookOn(database: Database): ShopBook {
       return rows.map((row) => ({
         shop: shopOf(row.name),
         state: row.state,
+        registeredAt: row.registered_at ?? undefined,
         baselineAt: row.baseline_at ?? undefined,
         silentFrom: row.silent_from ?? undefined,
         returnedAt: row.returned_at ?? undefined,
@@ -55,14 +57,16 @@ export function shopBookOn(database: Database): ShopBook {
 
     /**
      * A confirmed registration or an activation: the shop waits for its baseline. One that had it only came back, and while it was
-     * away it sold by itself: it is silent, and returned now. The activation that belongs to an installation is no return.
+     * away it sold by itself: it is silent, and returned now. The activation that belongs to an installation is no return. A shop
+     * that was retired begins anew: its trail was given up, and where it ended nobody knows.
      */
     registered: (shop: ShopId) =>
       pool.query(
         `insert into shop as known (name, state, registered_at)
          values ($1, 'registered', clock_timestamp())
          on conflict (name) do update set
-           state = case when known.baseline_at is null then 'registered' else 'connected' end,
+           state = case when known.baseline_at is null or known.state = 'retired' then 'registered' else 'connected' end,
+           baseline_at = case when known.state <> 'retired' then known.baseline_at end,
            registered_at = clock_timestamp(),
            (silent_from, silence_noticed_at, returned_at, read_since_return) = (
              select case when came_back then coalesce(known.silent_from, now) else known.silent_from end,
@@ -72,6 +76,7 @@ export function shopBookOn(database: Database): ShopBook {
              from (
                select clock_timestamp() as now,
                       known.baseline_at is not null
+                        and known.state <> 'retired'
                         and (known.state <> 'connected'
                           or known.registered_at < clock_timestamp() - make_interval(secs => $2)) as came_back
              ) as found
