@@ -13,17 +13,12 @@ import {
 import { type Database, databaseNow, openDatabase } from './adapters/postgres/database.ts'
 import { chooseSchema, type DemoWish } from './adapters/postgres/demo-schema.ts'
 import { startEmbeddedPostgres } from './adapters/postgres/embedded.ts'
-import { configurationAt, stateAtMoment } from './adapters/postgres/history.ts'
-import { type SnapshotRound, takeSnapshots } from './adapters/postgres/history-snapshots.ts'
 import { fileDelivery, inboxOn, wakeParked } from './adapters/postgres/inbox-store.ts'
 import { createLane } from './adapters/postgres/lane.ts'
 import { openLeases } from './adapters/postgres/lease.ts'
 import { appendEntry } from './adapters/postgres/ledger.ts'
-import { exportLedger, exportMonth } from './adapters/postgres/ledger-export.ts'
-import { ledgerSearch } from './adapters/postgres/ledger-search.ts'
 import { loadStates } from './adapters/postgres/load.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
-import { createArchivist, ledgerMonths } from './adapters/postgres/partitions-archive.ts'
 import { orderOfReservation } from './adapters/postgres/placed-query.ts'
 import { publicationBookOn } from './adapters/postgres/publication-store.ts'
 import {
@@ -33,6 +28,8 @@ import {
   incidentPage,
   keepAnswer,
   keptAnswer,
+  ledgerFeed,
+  ledgerPage,
   openIncident,
 } from './adapters/postgres/queries.ts'
 import { isNewWebhook, registrationsOn, tokensOn } from './adapters/postgres/registration-store.ts'
@@ -87,7 +84,6 @@ export type ServiceOptions = {
 
 const APPLY_EVERY_MS = 500
 const SEAL_EVERY_MS = 2_000
-const REMEMBER_EVERY_MS = 5_000
 const CONFIGURATION_EVERY_MS = 1_000
 const BURY_EVERY_MS = 60_000
 /** SKUs that are believed again at once. */
@@ -245,17 +241,6 @@ export async function startService({ config, log, version, demo = 'never', secre
     onTrouble: trouble,
     round: async () => (await sealBlock(database)) > 0,
   })
-  let snapshots: SnapshotRound | undefined
-  const remembering = startLoop({
-    name: 'remember',
-    everyMs: REMEMBER_EVERY_MS,
-    onTrouble: trouble,
-    round: async () => {
-      snapshots = await takeSnapshots(database, snapshots?.place)
-      return snapshots.more
-    },
-  })
-  const archivist = createArchivist(database)
 
   // ── rules again: every process notices a change within a second ──
   const useConfiguration = async (next: StoredConfiguration): Promise<void> => {
@@ -340,15 +325,8 @@ export async function startService({ config, log, version, demo = 'never', secre
       receive,
       mayReceive: (source, headers) => doors.get(source)?.mayBeAuthentic(headers) ?? false,
       replay: (id) => replayDeadLetter(receivePorts, deadLettersOn(database), id),
-      ledger: (filter, page) => ledgerSearch(pool, filter, page),
-      ledgerLines: (asked, format) =>
-        'month' in asked ? exportMonth(pool, asked.month) : exportLedger(database, asked, format),
-      ledgerMonths: () => ledgerMonths(pool),
-      archiveMonth: archivist.archive,
-      async past(sku, moment) {
-        const { document, version } = await configurationAt(pool, moment)
-        return { past: await stateAtMoment(pool, sku, moment), rules: configurationOf(document, version) }
-      },
+      ledger: (page) => ledgerPage(pool, page),
+      feed: (page) => ledgerFeed(pool, page),
       incidents: (page) => incidentPage(pool, page),
       deadLetters: (page) => deadLetterPage(pool, page),
       configuration: async () => stored,
@@ -395,7 +373,7 @@ export async function startService({ config, log, version, demo = 'never', secre
       createToken: (name, scope) => createToken(pool, name, scope),
       keptAnswer: (scope, key) => keptAnswer(pool, scope, key),
       keepAnswer: (scope, key, answer) => keepAnswer(pool, scope, key, answer),
-      verify: (onProgress) => verify(database, onProgress),
+      verify: () => verify(database),
       shopware,
       appBundle: { appSecret, version },
       isReady: () =>
@@ -427,8 +405,6 @@ export async function startService({ config, log, version, demo = 'never', secre
         burying.stop(),
         sweeping.stop(),
         sealing.stop(),
-        remembering.stop(),
-        archivist.stop(),
         noticing.stop(),
         side.stop(),
       ])
