@@ -36,6 +36,7 @@ shops:
     whenUndecided: allow
     undecidedBelowUnits: 7
     whenSilent: split
+    foreignWrites: warn
     warehouseKnowsOrdersBefore: 2026-11-01T00:00:00+01:00
   till: { kind: channel, warehouses: [main], zone: Europe/Berlin }
 `
@@ -83,6 +84,7 @@ describe('holdfast.yaml', () => {
         whenUndecided: 'allow',
         undecidedBelowUnits: 7,
         whenSilent: 'split',
+        foreignWrites: 'warn',
         warehouseKnowsOrdersBefore: Date.parse('2026-10-31T23:00:00Z'),
       },
       {
@@ -98,6 +100,7 @@ describe('holdfast.yaml', () => {
         whenUndecided: 'block',
         undecidedBelowUnits: 20,
         whenSilent: 'shared',
+        foreignWrites: 'restore',
       },
     ])
   })
@@ -169,6 +172,7 @@ describe('a wrong value is told by its path, its line, and what would be right',
     ['doubleSubmitWindow: 3s', 'doubleSubmitWindow: 2m', 'shops.nord.doubleSubmitWindow', 'must lie between 0s and 1m'],
     ['knowsOrdersWithin: 10m', 'knowsOrdersWithin: 0s', 'sources.wms.knowsOrdersWithin', 'must lie between 1s and 7d'],
     ['whenUndecided: allow', 'whenUndecided: maybe', 'shops.nord.whenUndecided', 'must be block or allow'],
+    ['foreignWrites: warn', 'foreignWrites: fight', 'shops.nord.foreignWrites', 'must be restore, warn or ignore'],
     ['whenSilent: split', 'whenSilent: 1', 'shops.nord.whenSilent', 'must be shared or split'],
     ['kind: shopware', 'kind: shopify', 'shops.nord.kind', 'must be shopware or channel'],
     ['semantics: net', 'semantics: both', 'sources.wms.semantics', 'must be net or gross'],

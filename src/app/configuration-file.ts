@@ -96,6 +96,11 @@ const shop = Type.Object(
     whenSilent: Type.Optional(
       Type.Union([Type.Literal('shared'), Type.Literal('split')], { description: 'shared or split' }),
     ),
+    foreignWrites: Type.Optional(
+      Type.Union([Type.Literal('restore'), Type.Literal('warn'), Type.Literal('ignore')], {
+        description: 'restore, warn or ignore',
+      }),
+    ),
     warehouseKnowsOrdersBefore: Type.Optional(Type.String({ description: 'an RFC 3339 time' })),
   },
   { additionalProperties: false },
@@ -341,6 +346,7 @@ export function configurationOf(document: ConfigurationDocument, version: number
       whenUndecided: each.whenUndecided ?? 'block',
       undecidedBelowUnits: each.undecidedBelowUnits ?? DEFAULTS.undecidedBelowUnits,
       whenSilent: each.whenSilent ?? 'shared',
+      foreignWrites: each.foreignWrites ?? 'restore',
       ...(each.warehouseKnowsOrdersBefore === undefined
         ? {}
         : { warehouseKnowsOrdersBefore: momentOf(each.warehouseKnowsOrdersBefore) }),

@@ -17,6 +17,8 @@ export type ShownProduct = {
   readonly closeOut: boolean
   /** The revision that our last write left in `holdfast_revision`, if any. */
   readonly revision?: string
+  /** What the merchant set, where the shop tells it apart: `null` where a variant takes its parent's. */
+  readonly merchantSettings?: { readonly closeOut: boolean | null }
 }
 
 /** One absolute value to write. */

@@ -4,8 +4,9 @@ import { instantOf, type Sku, shopOf, skuOf, sourceOf, warehouseOf } from '../co
 import { emptyState, type SkuState } from '../core/stock.ts'
 import { Failure } from '../errors.ts'
 import type { ShownProduct, StockWrite, WriteOutcome } from './ports.ts'
-import { type PublishPorts, publishDue, type RaiseRule } from './publish.ts'
-import type { DirtyMark, MarkOutcome, SeenRow } from './shop-ports.ts'
+import { type PublishPorts, publishDue } from './publish.ts'
+import { type RaiseRule, REFUSED_AGAIN_MS } from './publish-plan.ts'
+import type { DirtyMark, GuardRow, MarkOutcome, MerchantSettings, SeenRow } from './shop-ports.ts'
 
 const nord = shopOf('nord')
 const main = warehouseOf('main')
@@ -58,6 +59,8 @@ type Row = {
   readonly closeOut?: boolean
   readonly own?: number
   readonly recentOrderAt?: number
+  readonly mark?: Partial<DirtyMark>
+  readonly product?: Partial<ShownProduct>
 }
 
 /** Publishes the rows once against a shop that answers as told, and keeps all that was written and remembered. */
@@ -68,12 +71,17 @@ async function publish(
   const writes: StockWrite[][] = []
   const settled: MarkOutcome[] = []
   const remembered: SeenRow[] = []
-  const marks = rows.map(({ sku }, index): DirtyMark => ({ sku: skuOf(sku), skuId: index, renewed: 1, attempts: 0 }))
+  const guards: GuardRow[] = []
+  const settings: MerchantSettings[] = []
+  const told: string[] = []
+  const marks = rows.map(
+    ({ sku, mark }, index): DirtyMark => ({ sku: skuOf(sku), skuId: index, renewed: 1, attempts: 0, ...mark }),
+  )
   const ports: PublishPorts = {
     shop: {
       shown: async () =>
-        rows.flatMap(({ sku, shown, closeOut = true }): ShownProduct[] =>
-          shown === undefined ? [] : [{ productId: `p-${sku}`, sku: skuOf(sku), units: shown, closeOut }],
+        rows.flatMap(({ sku, shown, closeOut = true, product }): ShownProduct[] =>
+          shown === undefined ? [] : [{ productId: `p-${sku}`, sku: skuOf(sku), units: shown, closeOut, ...product }],
         ),
       write: async (batch) => {
         writes.push([...batch])
@@ -95,12 +103,17 @@ async function publish(
           ]),
         ),
       remember: async (_, seen) => void remembered.push(...seen),
+      keepGuards: async (_, kept) => void guards.push(...kept),
+      keepSettings: async (_, kept) => void settings.push(...kept),
     },
     states: async () =>
       rows.flatMap(({ sku, sellable }) => (sellable === undefined ? [] : [stateWith(skuOf(sku), sellable)])),
     rules: () => configuration,
     now: async () => NOW,
+    watermark: () => instantOf(NOW - IN_FLIGHT_MS),
     onShown: () => undefined,
+    onIncident: async ({ code, key }) => void told.push(`${code} ${key}`),
+    onSettled: async (code, key) => void told.push(`over: ${code} ${key}`),
   }
   const taken = publishDue(ports, nord, options.raise ?? 'none')
   const failed = await taken.then(
@@ -113,6 +126,9 @@ async function publish(
     lookAgainMs: settled.map(({ lookAgainAt }) => (lookAgainAt === undefined ? undefined : lookAgainAt - NOW)),
     failures: settled.map(({ failed: again }) => again),
     remembered,
+    guards,
+    settings,
+    told,
   }
 }
 
@@ -181,10 +197,70 @@ describe('L6: one pass over a shop', () => {
       { sku: 'BAD', sellable: 5, shown: 3 },
       { sku: 'GOOD', sellable: 5, shown: 3 },
     ]
-    const { remembered } = await publish(rows, { answer: ({ sku }) => (sku === 'BAD' ? 'refused' : 'written') })
+    const { remembered, told, lookAgainMs } = await publish(rows, {
+      answer: ({ sku }) => (sku === 'BAD' ? 'refused' : 'written'),
+    })
+    expect(told).toEqual(['PUBLICATION_REFUSED nord:BAD'])
+    expect(lookAgainMs).toEqual([REFUSED_AGAIN_MS, IN_FLIGHT_MS + 2_000])
     expect(remembered).toMatchObject([
-      { quarantined: 'because', shownUnits: 3 },
+      { refused: { units: 5, reason: 'because' }, shownUnits: 3 },
       { written: { units: 5, version: 7 }, shownUnits: 5 },
+    ])
+  })
+
+  const before = { units: 3, seenAt: instantOf(NOW - 1_000) }
+  const refused = { units: 5, at: instantOf(NOW - 1_000) }
+
+  test('a refused number is not sent again within the hour', async () => {
+    const row = { sku: 'A', sellable: 5, shown: 3, mark: { refused } }
+    const { writes, remembered, told, lookAgainMs } = await publish([row])
+    expect(writes).toEqual([])
+    expect(remembered).toMatchObject([{ refused: 'as before' }])
+    expect(told).toEqual([])
+    expect(lookAgainMs).toEqual([REFUSED_AGAIN_MS - 1_000])
+  })
+
+  test.each([
+    ['after the hour', { units: 5, at: instantOf(NOW - REFUSED_AGAIN_MS) }],
+    ['once its product was written', { units: 5 }],
+    ['as another number', { units: 6, at: instantOf(NOW - 1_000) }],
+  ])('a refused number is tried again %s, and when it is written the incident is over', async (_, mark) => {
+    const { writes, remembered, told } = await publish([{ sku: 'A', sellable: 5, shown: 3, mark: { refused: mark } }])
+    expect(writes).toEqual([[['A', 5, true]]])
+    expect(remembered[0]).not.toHaveProperty('refused')
+    expect(told).toEqual(['over: PUBLICATION_REFUSED nord:A'])
+  })
+
+  test('a foreign number is recorded before it is put right, and told', async () => {
+    const mark = { before: { ...before, units: 5 }, guard: { toldAt: NOW, restoredAt: [] } }
+    const { writes, guards, told } = await publish([{ sku: 'A', sellable: 5, shown: 80, mark }])
+    expect(guards).toMatchObject([{ toldAt: NOW, found: { oldUnits: 5, newUnits: 80, policy: 'restore' } }])
+    expect(writes).toEqual([[['A', 5, true]]])
+    expect(told).toEqual(['FOREIGN_WRITE nord:A'])
+  })
+
+  test('a number in a fight is lowered, never raised', async () => {
+    const mark = { before, guard: { restoredAt: [instantOf(NOW - 1)], fightingSince: instantOf(NOW - 1) } }
+    expect((await publish([{ sku: 'A', sellable: 5, shown: 3, mark }])).writes).toEqual([])
+    expect((await publish([{ sku: 'A', sellable: 5, shown: 9, mark }])).writes).toEqual([[['A', 5, true]]])
+  })
+
+  test('after a pass that failed no number tells who wrote it', async () => {
+    const mark = { before: { ...before, units: 5 }, attempts: 1 }
+    expect((await publish([{ sku: 'A', sellable: 5, shown: 80, mark }])).guards).toEqual([])
+  })
+
+  test('what the merchant had set is kept before our first write, and nothing that may be our own', async () => {
+    const rows = [
+      { sku: 'FIRST', sellable: 5, shown: 3, closeOut: false },
+      { sku: 'CHILD', sellable: 5, shown: 3, product: { merchantSettings: { closeOut: null } } },
+      { sku: 'KEPT', sellable: 5, shown: 3, mark: { settingsKept: true } },
+      { sku: 'OURS', sellable: 5, shown: 3, product: { revision: 'r' } },
+      { sku: 'RIGHT', sellable: 5, shown: 5 },
+    ]
+    expect((await publish(rows)).settings).toEqual([
+      { skuId: 0, productId: 'p-FIRST', closeOut: false },
+      { skuId: 1, productId: 'p-CHILD', closeOut: null },
     ])
   })
 

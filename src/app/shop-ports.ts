@@ -1,4 +1,5 @@
 /** What the shop side keeps between its rounds. Filled by `adapters/postgres/shop-store.ts` and `publication-store.ts`. */
+import type { ForeignPolicy, ForeignWrite, Guard } from '../core/foreign-write.ts'
 import type { Instant, ShopId, Sku, Units } from '../core/ids.ts'
 
 export type ShopState = 'awaited' | 'registered' | 'connected' | 'inactive' | 'gone' | 'retired'
@@ -72,6 +73,26 @@ export type DirtyMark = {
   readonly attempts: number
   /** When we last wrote this number, if ever: each write is looked at once more. */
   readonly writtenAt?: Instant
+  /** What the shop showed after the last look; absent before the first one. */
+  readonly before?: {
+    readonly units: number
+    readonly seenAt: Instant
+    readonly revision?: string
+    /** When an order with this SKU was last read as new, changed or gone. */
+    readonly touchedAt?: Instant
+  }
+  readonly guard?: Guard
+  /** The shop refused this number then. */
+  readonly refused?: Refused
+  /** What the merchant had set is kept already. */
+  readonly settingsKept?: boolean
+}
+
+/** A number that a shop refused. */
+export type Refused = {
+  readonly units: Units
+  /** When; absent once the product was written since, which may have mended it. */
+  readonly at?: Instant
 }
 
 /** What became of a claimed mark: nothing more to do, look again at a moment, or tried in vain. */
@@ -88,9 +109,31 @@ export type SeenRow = {
   readonly seenUnits: number | null
   /** What it shows after the pass, as far as we know. */
   readonly shownUnits: number | null
-  readonly merchantCloseOut: boolean | null
   readonly written?: { readonly units: number; readonly version: number; readonly revision: string }
-  readonly quarantined?: string
+  /** The shop refused it now, or did before and was not asked again. Absent: nothing is refused any more. */
+  readonly refused?: { readonly units: Units; readonly reason: string } | 'as before'
+}
+
+/** What a merchant had set for a product before our first write; `null` where a variant takes its parent's. */
+export type MerchantSettings = { readonly skuId: number; readonly productId: string; readonly closeOut: boolean | null }
+
+/** What is remembered about others' writes of one number, and one of them to be recorded. */
+export type GuardRow = {
+  readonly skuId: number
+  readonly sku: Sku
+  /** The webhook that was taken into account: a later one stays. */
+  readonly toldAt: Instant | undefined
+  readonly guard: Guard | undefined
+  readonly found?: ForeignWrite & { readonly policy: ForeignPolicy; readonly configuration: number }
+}
+
+/** What people are told about a shop: once while it lasts. */
+export type ShopIncident = {
+  readonly code: 'SHOP_UNREAD' | 'FOREIGN_WRITE' | 'FIGHT' | 'PUBLICATION_REFUSED'
+  readonly key: string
+  readonly shop: ShopId
+  readonly sku?: Sku
+  readonly cause: string
 }
 
 export interface PublicationBook {
@@ -103,7 +146,12 @@ export interface PublicationBook {
     decrementWithinMs: number,
   ): Promise<ReadonlyMap<number, { readonly units: Units; readonly recentOrderAt: Instant | undefined }>>
   remember(shop: ShopId, rows: readonly SeenRow[]): Promise<void>
-  markProducts(shop: ShopId, productIds: readonly string[]): Promise<unknown>
+  /** Keeps what the merchant had set, before we write for the first time. */
+  keepSettings(shop: ShopId, rows: readonly MerchantSettings[]): Promise<unknown>
+  /** Keeps what is remembered about others' writes, and records those that were found, in one act. */
+  keepGuards(shop: ShopId, rows: readonly GuardRow[]): Promise<unknown>
+  /** Marks products that somebody wrote; `byOthers` are those whose stock was certainly not written by us. */
+  markProducts(shop: ShopId, productIds: readonly string[], byOthers?: readonly string[]): Promise<unknown>
   /** Marks SKUs of which the shop may have moved its own number. */
   markSkus(shop: ShopId, skus: readonly Sku[]): Promise<unknown>
   markAll(shops: readonly ShopId[]): Promise<unknown>

@@ -10,7 +10,7 @@ import { type Loop, startLoop } from './loop.ts'
 import type { Shop } from './ports.ts'
 import { publishDue } from './publish.ts'
 import { type OrderReader, orderReader } from './read-orders.ts'
-import { isUnread, type PublicationBook, type ShopBook, type ShopStatus } from './shop-ports.ts'
+import { isUnread, type PublicationBook, type ShopBook, type ShopIncident, type ShopStatus } from './shop-ports.ts'
 
 export type ShopSidePorts = {
   readonly book: ShopBook
@@ -41,21 +41,13 @@ export type ShopSidePorts = {
   readonly clock?: () => Instant
 }
 
-/** A shop that cannot be read although it must be. */
-export type ShopIncident = {
-  readonly code: 'SHOP_UNREAD'
-  readonly key: string
-  readonly shop: ShopId
-  readonly cause: string
-}
-
 export type ShopSide = {
   /** Something changed: look at what is due. */
   wakePublishers(): void
   /** A webhook said that orders changed. */
   wakeReader(shop: ShopId): void
-  /** Somebody wrote these products in the shop: compare. */
-  lookAtProducts(shop: ShopId, productIds: readonly string[]): Promise<void>
+  /** Somebody wrote these products in the shop: compare. `byOthers` are those whose stock was certainly not written by us. */
+  lookAtProducts(shop: ShopId, productIds: readonly string[], byOthers?: readonly string[]): Promise<void>
   status(shop: ShopId): ShopStatus | undefined
   lastShown(shop: ShopId, sku: Sku): number | undefined
   /** The shop called: we are back for it. */
@@ -215,6 +207,9 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
             states: ports.states,
             rules: ports.rules,
             now: book.now,
+            watermark: () => statuses.get(shop)?.watermark,
+            onIncident: ports.onIncident,
+            onSettled: ports.onSettled,
             onShown: (sku, units) => shown.get(shop)?.set(sku, units),
             ...(ports.newRevision ? { newRevision: ports.newRevision } : {}),
           },
@@ -263,8 +258,8 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       for (const { publisher } of cares.values()) publisher.wake()
     },
     wakeReader: (shop) => cares.get(shop)?.orders.wake(),
-    async lookAtProducts(shop, productIds) {
-      await publications.markProducts(shop, productIds)
+    async lookAtProducts(shop, productIds, byOthers) {
+      await publications.markProducts(shop, productIds, byOthers)
       cares.get(shop)?.publisher.wake()
     },
     status: (shop) => statuses.get(shop),

@@ -13,8 +13,8 @@ export type Band = { readonly leastUnits: Units; readonly mostUnits: Units }
 /** An order first read less than this ago may not have lowered the shop's number yet (H40). */
 export const DECREMENT_WITHIN_MS = 5_000
 
-/** Why a rise has to wait although the number is outside its band (L2). */
-export type RaiseHold = 'none' | 'silence'
+/** Why a rise has to wait although the number is outside its band: a silence (L2), or somebody who writes against us. */
+export type RaiseHold = 'none' | 'silence' | 'fight'
 
 /** What a shop ought to show, or `undefined` while no warehouse has said a word: then we do not write. */
 export function bandOf(state: SkuState, rules: Configuration, shop: ShopId, ownUnits: Units): Band | undefined {

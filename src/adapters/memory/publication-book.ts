@@ -1,5 +1,6 @@
 /** Which numbers of which shop have to be looked at, in memory: the twin of `postgres/publication-store.ts`. */
-import type { PublicationBook } from '../../app/shop-ports.ts'
+import type { DirtyMark, PublicationBook } from '../../app/shop-ports.ts'
+import type { Guard } from '../../core/foreign-write.ts'
 import { after, type Instant, instantOf, type ShopId } from '../../core/ids.ts'
 import { demandAt, type MemoryStore, markDirty, marksOf, type PublicationRow } from './store.ts'
 
@@ -16,6 +17,13 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
     store.publications.set(shop, made)
     return made
   }
+  const guardsIn = (shop: ShopId): Map<number, Guard> => {
+    const found = store.guards.get(shop)
+    if (found) return found
+    const made = new Map<number, Guard>()
+    store.guards.set(shop, made)
+    return made
+  }
 
   return {
     async claim(shop, limit) {
@@ -27,7 +35,10 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
         .flatMap(([skuId, mark]) => {
           mark.claimedUntil = after(now, CLAIM_MS)
           const table = store.skusById[skuId - 1]
-          return table ? [{ sku: table.sku, skuId, renewed: mark.renewed, attempts: mark.attempts }] : []
+          const found = seenIn(shop).get(skuId)
+          const guard = guardsIn(shop).get(skuId)
+          if (!table) return []
+          return [{ sku: table.sku, skuId, renewed: mark.renewed, attempts: mark.attempts, ...known(found, guard) }]
         })
     },
 
@@ -75,21 +86,61 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
 
     async remember(shop, rows) {
       const seen = seenIn(shop)
-      for (const { skuId, productId, shownUnits } of rows) {
-        seen.set(skuId, { productId, shownUnits, seenAt: store.now() })
+      for (const { skuId, productId, shownUnits, written, refused } of rows) {
+        const { refused: before, ...rest } = seen.get(skuId) ?? {}
+        const now = store.now()
+        const still = refused === 'as before' ? before : refused && { units: refused.units, at: now }
+        seen.set(skuId, {
+          ...rest,
+          productId,
+          shownUnits,
+          seenAt: now,
+          ...(written ? { writtenAt: now, revision: written.revision } : {}),
+          ...(still ? { refused: still } : {}),
+        })
       }
     },
 
-    async markProducts(shop, productIds) {
+    async keepSettings(shop, rows) {
+      const seen = seenIn(shop)
+      for (const { skuId, productId, closeOut } of rows) {
+        const found = seen.get(skuId) ?? { productId, seenAt: undefined, shownUnits: null }
+        if (found.merchantCloseOut === undefined) seen.set(skuId, { ...found, merchantCloseOut: closeOut })
+      }
+    },
+
+    async keepGuards(shop, rows) {
+      const guards = guardsIn(shop)
+      for (const { skuId, sku, toldAt, guard, found } of rows) {
+        const toldNow = guards.get(skuId)?.toldAt
+        const next = guard && { ...guard }
+        guards.delete(skuId)
+        if (toldNow !== undefined && toldNow !== toldAt) guards.set(skuId, { restoredAt: [], ...next, toldAt: toldNow })
+        else if (next) guards.set(skuId, next)
+        if (found) store.foreignWrites.push({ ...found, shop, sku })
+      }
+    },
+
+    async markProducts(shop, productIds, byOthers = []) {
       const wanted = new Set(productIds)
-      for (const [skuId, { productId }] of seenIn(shop))
-        if (productId !== null && wanted.has(productId)) markDirty(store, shop, skuId, 'at once')
+      const others = new Set(byOthers)
+      const guards = guardsIn(shop)
+      for (const [skuId, row] of seenIn(shop)) {
+        if (row.productId === null) continue
+        if (others.has(row.productId)) guards.set(skuId, { restoredAt: [], ...guards.get(skuId), toldAt: store.now() })
+        if (!wanted.has(row.productId)) continue
+        if (row.refused) seenIn(shop).set(skuId, { ...row, refused: { units: row.refused.units } })
+        markDirty(store, shop, skuId, 'at once')
+      }
     },
 
     async markSkus(shop, skus) {
       for (const sku of skus) {
         const table = store.skus.get(sku)
-        if (table) markDirty(store, shop, table.id)
+        if (!table) continue
+        const row = seenIn(shop).get(table.id)
+        if (row) seenIn(shop).set(table.id, { ...row, touchedAt: store.now() })
+        markDirty(store, shop, table.id)
       }
     },
 
@@ -102,19 +153,42 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
       const before = store.now() - olderThanSeconds * 1_000
       const marks = marksOf(store, shop)
       const stale = [...seenIn(shop)]
-        .filter(([, { seenAt }]) => seenAt < before)
-        .sort(([, a], [, b]) => a.seenAt - b.seenAt)
+        .flatMap(([skuId, { seenAt }]) => (seenAt !== undefined && seenAt < before ? [{ skuId, seenAt }] : []))
+        .sort((a, b) => a.seenAt - b.seenAt)
         .slice(0, limit)
-      for (const [skuId] of stale) if (!marks.has(skuId)) markDirty(store, shop, skuId)
+      for (const { skuId } of stale) if (!marks.has(skuId)) markDirty(store, shop, skuId)
     },
 
     async lastShown(shop, lookedAtSince = instantOf(0)) {
       return new Map(
         [...seenIn(shop)].flatMap(([skuId, { shownUnits, seenAt }]) => {
           const table = store.skusById[skuId - 1]
-          return table && shownUnits !== null && seenAt >= lookedAtSince ? [[table.sku, shownUnits] as const] : []
+          return table && shownUnits !== null && seenAt !== undefined && seenAt >= lookedAtSince
+            ? [[table.sku, shownUnits] as const]
+            : []
         }),
       )
     },
+  }
+}
+
+/** What a claim tells beside the mark itself. */
+function known(row: PublicationRow | undefined, guard: Guard | undefined): Partial<DirtyMark> {
+  const { shownUnits = null, seenAt, revision, touchedAt } = row ?? {}
+  return {
+    ...(row?.writtenAt === undefined ? {} : { writtenAt: row.writtenAt }),
+    ...(shownUnits === null || seenAt === undefined
+      ? {}
+      : {
+          before: {
+            units: shownUnits,
+            seenAt,
+            ...(revision === undefined ? {} : { revision }),
+            ...(touchedAt === undefined ? {} : { touchedAt }),
+          },
+        }),
+    ...(guard === undefined ? {} : { guard }),
+    ...(row?.refused === undefined ? {} : { refused: row.refused }),
+    ...(row?.merchantCloseOut === undefined ? {} : { settingsKept: true }),
   }
 }

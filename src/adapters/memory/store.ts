@@ -3,9 +3,10 @@
  * server. One thread and no await inside a change make every change atomic; a process that dies loses only what it had not
  * committed here. `contract.pg.test.ts` holds it equal to PostgreSQL.
  */
-import type { ShopState } from '../../app/shop-ports.ts'
+import type { Refused, ShopState } from '../../app/shop-ports.ts'
 import { type Demand, isLive } from '../../core/demand.ts'
 import type { Incident } from '../../core/draft.ts'
+import type { ForeignWrite, Guard } from '../../core/foreign-write.ts'
 import type { Instant, ShopId, Sku, Units, WarehouseId } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
 import type { InboundLine, Shelf, ShelfCount, ShopCount } from '../../core/stock.ts'
@@ -61,8 +62,14 @@ export type DirtyRow = { renewed: number; dueAt: Instant; claimedUntil: Instant 
 
 export type PublicationRow = {
   readonly productId: string | null
-  readonly seenAt: Instant
+  readonly seenAt: Instant | undefined
   readonly shownUnits: Units | null
+  readonly writtenAt?: Instant
+  readonly revision?: string
+  readonly touchedAt?: Instant
+  readonly refused?: Refused
+  /** The merchant's own setting, once it is kept. */
+  readonly merchantCloseOut?: boolean | null
 }
 
 export type ShopRow = {
@@ -100,6 +107,9 @@ export type MemoryStore = {
   readonly deadLetters: DeadLetterRow[]
   readonly dirty: Map<ShopId, Map<number, DirtyRow>>
   readonly publications: Map<ShopId, Map<number, PublicationRow>>
+  /** What is remembered about others' writes, and those that were recorded. */
+  readonly guards: Map<ShopId, Map<number, Guard>>
+  readonly foreignWrites: (ForeignWrite & { readonly shop: ShopId; readonly sku: Sku })[]
   readonly shops: Map<ShopId, ShopRow>
   readonly watermarks: Map<ShopId, WatermarkRow>
   /** Last signs of life of processes. */
@@ -124,6 +134,8 @@ export const memoryStore = (now: () => Instant): MemoryStore => ({
   deadLetters: [],
   dirty: new Map(),
   publications: new Map(),
+  guards: new Map(),
+  foreignWrites: [],
   shops: new Map(),
   watermarks: new Map(),
   heartbeats: new Map(),

@@ -57,7 +57,7 @@ describe('migrating', () => {
     const before = (await ran()).rows
     await migrate(database.pool, 'other')
     expect((await ran()).rows).toEqual(before)
-    expect(before.map(({ name }) => name)).toEqual(['0001-the-whole-house.sql'])
+    expect(before.map(({ name }) => name)).toEqual(['0001-the-whole-house.sql', '0002-the-guard.sql'])
     await database.close()
   })
 

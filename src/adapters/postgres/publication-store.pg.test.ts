@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type FreshDatabase, freshDatabase } from '../../../test/postgres.ts'
 import { figure, nord, order, orderCall, origin, rules, till } from '../../../test/postgres-world.ts'
 import type { DirtyMark, PublicationBook } from '../../app/shop-ports.ts'
-import { skuOf } from '../../core/ids.ts'
+import { instantOf, skuOf } from '../../core/ids.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLane, type PostgresLane } from './lane.ts'
 import { publicationBookOn } from './publication-store.ts'
@@ -27,7 +27,7 @@ afterAll(async () => {
   await fresh.drop()
 })
 beforeEach(async () => {
-  await fresh.database.pool.query('truncate dirty, publication')
+  await fresh.database.pool.query('truncate dirty, publication, foreign_write')
 })
 
 const skus = (marks: readonly DirtyMark[]): readonly string[] => marks.map(({ sku }) => sku).toSorted()
@@ -136,7 +136,6 @@ const seen = (skuId: number, units: number) => ({
   productId: `p-${skuId}`,
   seenUnits: units,
   shownUnits: units,
-  merchantCloseOut: false,
 })
 
 describe('what was seen and written', () => {
@@ -156,19 +155,57 @@ describe('what was seen and written', () => {
   })
 
   test('the merchant’s own close-out is remembered from before our first write, and never overwritten by ours', async () => {
-    await book.remember(nord, [{ ...seen(1, 7), merchantCloseOut: false }])
-    await book.remember(nord, [
-      { ...seen(1, 7), merchantCloseOut: true, written: { units: 5, version: 3, revision: 'r-1' } },
-    ])
-    await book.remember(nord, [{ ...seen(1, 5), merchantCloseOut: false }])
-    expect(await kept()).toMatchObject([{ merchant_close_out: true }])
+    await book.remember(nord, [seen(1, 7)])
+    await book.keepSettings(nord, [{ skuId: 1, productId: 'p-1', closeOut: null }])
+    await book.remember(nord, [{ ...seen(1, 7), written: { units: 5, version: 3, revision: 'r-1' } }])
+    await book.keepSettings(nord, [{ skuId: 1, productId: 'p-1', closeOut: true }])
+    expect(await kept()).toMatchObject([{ merchant_close_out: null, written_units: 5 }])
+    await book.markSkus(nord, [skuOf('A')])
+    expect(await book.claim(nord, 1)).toMatchObject([{ settingsKept: true, before: { units: 7, revision: 'r-1' } }])
   })
 
-  test('a quarantine ends with the next good look', async () => {
-    await book.remember(nord, [{ ...seen(1, 7), quarantined: 'refused' }])
-    expect(await kept()).toMatchObject([{ quarantined: 'refused' }])
+  const claimed = async () => {
+    await book.markSkus(nord, [skuOf('A')])
+    const marks = await book.claim(nord, 1)
+    await book.settle(nord, marks.map(done))
+    return marks[0]
+  }
+
+  test('a quarantine stays while it is not tried again, and ends with the next good look', async () => {
+    await book.remember(nord, [{ ...seen(1, 7), refused: { units: 5, reason: 'too much' } }])
+    const refused = (await claimed())?.refused
+    expect(refused).toMatchObject({ units: 5, at: expect.any(Number) })
+    await book.remember(nord, [{ ...seen(1, 6), refused: 'as before' }])
+    expect((await claimed())?.refused).toEqual(refused)
+    expect(await kept()).toMatchObject([{ quarantined: 'too much', seen_units: 6 }])
+    await book.markProducts(nord, ['p-1'])
+    expect((await claimed())?.refused).toEqual({ units: 5 })
     await book.remember(nord, [seen(1, 7)])
+    expect(await claimed()).not.toHaveProperty('refused')
     expect(await kept()).toMatchObject([{ quarantined: null }])
+  })
+
+  test('what is remembered about others’ writes is read with the mark, and what was found is in the ledger', async () => {
+    await book.remember(nord, [seen(1, 7)])
+    await book.markProducts(nord, ['p-1'], ['p-1'])
+    const toldAt = (await claimed())?.guard?.toldAt
+    expect(toldAt).toBeTypeOf('number')
+    const at = instantOf(1_700_000_000_123)
+    const sighting = { oldUnits: 7, newUnits: 99, at, since: instantOf(at - 500) }
+    const guard = { restoredAt: [at], sighting, left: { units: 99, leastUnits: 7 }, fightingSince: at }
+    const found = { ...sighting, proof: 'webhook' as const, policy: 'warn' as const, configuration: 3 }
+    await book.keepGuards(nord, [{ skuId: 1, sku: skuOf('A'), toldAt, guard, found }])
+    expect((await claimed())?.guard).toEqual(guard)
+    const { rows } = await fresh.database.pool.query(
+      `select kind, actor, cause, body from ledger_entry where stream = 'shop:nord'`,
+    )
+    expect(rows).toMatchObject([
+      { kind: 'foreign-write', actor: 'unknown', cause: 'webhook', body: { sku: 'A', oldUnits: 7, newUnits: 99 } },
+    ])
+    // A webhook that came meanwhile is not lost.
+    await book.markProducts(nord, ['p-1'], ['p-1'])
+    await book.keepGuards(nord, [{ skuId: 1, sku: skuOf('A'), toldAt: undefined, guard: undefined }])
+    expect((await claimed())?.guard).toMatchObject({ toldAt: expect.any(Number), restoredAt: [] })
   })
 
   test('what a shop last showed is known by SKU, shop by shop', async () => {

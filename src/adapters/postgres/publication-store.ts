@@ -1,8 +1,9 @@
 /** Which numbers of which shop have to be looked at, and what was last seen and written there. */
 
-import type { PublicationBook } from '../../app/shop-ports.ts'
+import type { DirtyMark, PublicationBook } from '../../app/shop-ports.ts'
 import { type Instant, skuOf } from '../../core/ids.ts'
 import { type Database, timestamp } from './database.ts'
+import { GUARD_COLUMNS, type GuardColumns, guardOf, keepGuardRows } from './guard-rows.ts'
 
 /** A claim lasts far longer than a pass: only a dead process loses it. */
 const CLAIM_SECONDS = 30
@@ -15,13 +16,7 @@ export function publicationBookOn(database: Database): PublicationBook {
   return {
     /** Claims marks that are due, the longest due first. Index: dirty_due_idx. Skips what another process holds. */
     async claim(shop, limit) {
-      const { rows } = await pool.query<{
-        sku: string
-        sku_id: number
-        renewed: number
-        attempts: number
-        written_at: Instant | null
-      }>(
+      const { rows } = await pool.query<ClaimedRow>(
         `with due as (
            select sku_id
            from dirty
@@ -36,17 +31,14 @@ export function publicationBookOn(database: Database): PublicationBook {
          from due
          join sku on sku.id = due.sku_id
          left join publication on publication.shop = $1 and publication.sku_id = due.sku_id
+         left join foreign_write on foreign_write.shop = $1 and foreign_write.sku_id = due.sku_id
          where dirty.shop = $1 and dirty.sku_id = due.sku_id
-         returning sku.sku, dirty.sku_id, dirty.renewed, dirty.attempts, publication.written_at`,
+         returning sku.sku, dirty.sku_id, dirty.renewed, dirty.attempts, publication.written_at, shown_units,
+                   publication.seen_at, revision, touched_at, refused_at, refused_units,
+                   coalesce(settings_kept, false) as settings_kept, ${GUARD_COLUMNS}`,
         [shop, limit, CLAIM_SECONDS],
       )
-      return rows.map((row) => ({
-        sku: skuOf(row.sku),
-        skuId: row.sku_id,
-        renewed: row.renewed,
-        attempts: row.attempts,
-        ...(row.written_at === null ? {} : { writtenAt: row.written_at }),
-      }))
+      return rows.map(markOf)
     },
 
     /** Settles claimed marks. One that was renewed since it was claimed stays due: something changed while we worked. */
@@ -113,45 +105,102 @@ export function publicationBookOn(database: Database): PublicationBook {
       if (rows.length === 0) return
       await pool.query(
         `insert into publication (
-           shop, sku_id, product_id, seen_units, seen_at, shown_units, merchant_close_out,
-           written_units, written_version, written_at, revision, quarantined)
-         select $1, sku_id, product_id, seen_units, clock_timestamp(), shown_units, merchant_close_out,
-                written_units, written_version, case when written_units is not null then clock_timestamp() end, revision, quarantined
-         from unnest($2::int[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::bigint[], $8::text[], $9::text[], $10::int[])
-           as seen (sku_id, product_id, seen_units, merchant_close_out, written_units, written_version, revision, quarantined, shown_units)
+           shop, sku_id, product_id, seen_units, seen_at, shown_units,
+           written_units, written_version, written_at, revision, quarantined, refused_units, refused_at)
+         select $1, sku_id, product_id, seen_units, clock_timestamp(), shown_units,
+                written_units, written_version, case when written_units is not null then clock_timestamp() end, revision,
+                quarantined, refused_units, case when refused_units is not null then clock_timestamp() end
+         from unnest($2::int[], $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[], $8::text[], $9::text[], $10::int[])
+           as seen (sku_id, product_id, seen_units, shown_units, written_units, written_version, revision, quarantined, refused_units)
          order by sku_id
          on conflict (shop, sku_id) do update set
            product_id = excluded.product_id,
            seen_units = excluded.seen_units,
            seen_at = excluded.seen_at,
            shown_units = excluded.shown_units,
-           merchant_close_out = case
-             when publication.written_at is null then excluded.merchant_close_out
-             else publication.merchant_close_out
-           end,
            written_units = coalesce(excluded.written_units, publication.written_units),
            written_version = coalesce(excluded.written_version, publication.written_version),
            written_at = coalesce(excluded.written_at, publication.written_at),
            revision = coalesce(excluded.revision, publication.revision),
-           quarantined = excluded.quarantined`,
+           (quarantined, refused_units, refused_at) = (
+             select quarantined, refused_units, refused_at
+             from (values
+               (true, publication.quarantined, publication.refused_units, publication.refused_at),
+               (false, excluded.quarantined, excluded.refused_units, excluded.refused_at)
+             ) as known (as_before, quarantined, refused_units, refused_at)
+             where as_before = (publication.sku_id = any($11))
+           )`,
         [
           shop,
           rows.map(({ skuId }) => skuId),
           rows.map(({ productId }) => productId),
           rows.map(({ seenUnits }) => seenUnits),
-          rows.map(({ merchantCloseOut }) => merchantCloseOut),
+          rows.map(({ shownUnits }) => shownUnits),
           rows.map(({ written }) => written?.units ?? null),
           rows.map(({ written }) => written?.version ?? null),
           rows.map(({ written }) => written?.revision ?? null),
-          rows.map(({ quarantined }) => quarantined ?? null),
-          rows.map(({ shownUnits }) => shownUnits),
+          rows.map(({ refused }) => (typeof refused === 'object' ? refused.reason : null)),
+          rows.map(({ refused }) => (typeof refused === 'object' ? refused.units : null)),
+          rows.flatMap(({ skuId, refused }) => (refused === 'as before' ? [skuId] : [])),
         ],
       )
     },
 
-    /** Marks products that somebody wrote: an echo of our own write waits a moment, so that it is compared after the fact. */
-    markProducts: (shop, productIds) =>
-      pool.query(
+    /** Keeps what the merchant had set before our first write. What is kept already stays. */
+    async keepSettings(shop, rows) {
+      if (rows.length === 0) return
+      await pool.query(
+        `insert into publication as known (shop, sku_id, product_id, merchant_close_out, settings_kept)
+         select $1, sku_id, product_id, close_out, true
+         from unnest($2::int[], $3::text[], $4::boolean[]) as had (sku_id, product_id, close_out)
+         order by sku_id
+         on conflict (shop, sku_id) do update set
+           merchant_close_out = excluded.merchant_close_out,
+           settings_kept = true
+         where not known.settings_kept`,
+        [
+          shop,
+          rows.map(({ skuId }) => skuId),
+          rows.map(({ productId }) => productId),
+          rows.map(({ closeOut }) => closeOut),
+        ],
+      )
+    },
+
+    async keepGuards(shop, rows) {
+      if (rows.length > 0) await database.transaction((client) => keepGuardRows(client, shop, rows))
+    },
+
+    /**
+     * Marks products that somebody wrote, and remembers of which the stock was written by somebody else. What a shop refused is
+     * tried again: the product may have been mended.
+     */
+    async markProducts(shop, productIds, byOthers = []) {
+      await pool.query(
+        `with refused as (
+           select sku_id
+           from publication
+           where shop = $1 and product_id = any($2) and refused_at is not null
+           order by sku_id
+           for update
+         )
+         update publication set refused_at = null
+         from refused
+         where publication.shop = $1 and publication.sku_id = refused.sku_id`,
+        [shop, productIds],
+      )
+      if (byOthers.length > 0)
+        await pool.query(
+          // Whole milliseconds, as the time is compared again when it has been read.
+          `insert into foreign_write (shop, sku_id, told_at)
+           select shop, sku_id, date_trunc('milliseconds', clock_timestamp())
+           from publication
+           where shop = $1 and product_id = any($2)
+           order by sku_id
+           on conflict (shop, sku_id) do update set told_at = excluded.told_at`,
+          [shop, byOthers],
+        )
+      await pool.query(
         `insert into dirty (shop, sku_id)
          select shop, sku_id
          from publication
@@ -159,10 +208,26 @@ export function publicationBookOn(database: Database): PublicationBook {
          order by sku_id
          on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = clock_timestamp()`,
         [shop, productIds],
-      ),
+      )
+    },
 
-    markSkus: (shop, skus) =>
-      pool.query(
+    /** Marks SKUs of orders that were read as new, changed or gone: the shop may have moved its numbers itself. */
+    async markSkus(shop, skus) {
+      await pool.query(
+        `with touched as (
+           select sku_id
+           from publication
+           join sku on sku.id = publication.sku_id
+           where publication.shop = $1 and sku.sku = any($2)
+           order by sku_id
+           for update of publication
+         )
+         update publication set touched_at = clock_timestamp()
+         from touched
+         where publication.shop = $1 and publication.sku_id = touched.sku_id`,
+        [shop, skus],
+      )
+      await pool.query(
         `insert into dirty (shop, sku_id)
          select $1, id
          from sku
@@ -170,7 +235,8 @@ export function publicationBookOn(database: Database): PublicationBook {
          order by id
          on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = least(dirty.due_at, excluded.due_at)`,
         [shop, skus],
-      ),
+      )
+    },
 
     /** Marks every SKU of every shop: after a change of the rules. */
     markAll: (shops) =>
@@ -219,5 +285,46 @@ export function publicationBookOn(database: Database): PublicationBook {
       )
       return new Map(rows.map((row) => [skuOf(row.sku), row.units]))
     },
+  }
+}
+
+type ClaimedRow = GuardColumns & {
+  sku: string
+  sku_id: number
+  renewed: number
+  attempts: number
+  written_at: Instant | null
+  shown_units: number | null
+  seen_at: Instant | null
+  revision: string | null
+  touched_at: Instant | null
+  refused_at: Instant | null
+  refused_units: number | null
+  settings_kept: boolean
+}
+
+function markOf(row: ClaimedRow): DirtyMark {
+  const guard = guardOf(row)
+  return {
+    sku: skuOf(row.sku),
+    skuId: row.sku_id,
+    renewed: row.renewed,
+    attempts: row.attempts,
+    ...(row.written_at === null ? {} : { writtenAt: row.written_at }),
+    ...(row.shown_units === null || row.seen_at === null
+      ? {}
+      : {
+          before: {
+            units: row.shown_units,
+            seenAt: row.seen_at,
+            ...(row.revision === null ? {} : { revision: row.revision }),
+            ...(row.touched_at === null ? {} : { touchedAt: row.touched_at }),
+          },
+        }),
+    ...(guard === undefined ? {} : { guard }),
+    ...(row.refused_units === null
+      ? {}
+      : { refused: { units: row.refused_units, ...(row.refused_at === null ? {} : { at: row.refused_at }) } }),
+    ...(row.settings_kept ? { settingsKept: true } : {}),
   }
 }

@@ -151,6 +151,24 @@ constraint figure_semantics CHECK ((semantics = ANY (ARRAY['net'::text, 'gross':
 constraint figure_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
 CREATE INDEX figure_rise_due_idx ON figure USING btree (rise_due_at) WHERE (rise_due_at IS NOT NULL);
 
+create table foreign_write (
+  shop text not null,
+  sku_id integer not null,
+  told_at timestamp with time zone,
+  old_units integer,
+  new_units integer,
+  seen_at timestamp with time zone,
+  since timestamp with time zone,
+  left_units integer,
+  left_least_units integer,
+  restored_at timestamp with time zone[] default '{}'::timestamp with time zone[] not null,
+  fighting_since timestamp with time zone
+);
+constraint foreign_write_left CHECK ((num_nulls(left_units, left_least_units) = ANY (ARRAY[0, 2])));
+constraint foreign_write_pkey PRIMARY KEY (shop, sku_id);
+constraint foreign_write_sighting CHECK ((num_nulls(old_units, new_units, seen_at, since) = ANY (ARRAY[0, 4])));
+constraint foreign_write_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
+
 create table inbound_line (
   sku_id integer not null,
   purchase_order text not null,
@@ -296,10 +314,15 @@ create table publication (
   shown_units integer,
   recheck_at timestamp with time zone,
   merchant_close_out boolean,
-  quarantined text
+  quarantined text,
+  touched_at timestamp with time zone,
+  refused_at timestamp with time zone,
+  refused_units integer,
+  settings_kept boolean default false not null
 ) with (fillfactor=70);
 constraint publication_pkey PRIMARY KEY (shop, sku_id);
 constraint publication_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
+CREATE INDEX publication_product_idx ON publication USING btree (shop, product_id);
 CREATE INDEX publication_recheck_idx ON publication USING btree (shop, recheck_at) WHERE (recheck_at IS NOT NULL);
 
 create table registration (
@@ -359,7 +382,7 @@ create table shop (
   read_since_return boolean default true not null
 );
 constraint shop_pkey PRIMARY KEY (name);
-constraint shop_state CHECK ((state = ANY (ARRAY['awaited'::text, 'registered'::text, 'connected'::text, 'inactive'::text, 'gone'::text, 'retired'::text])));
+constraint shop_state CHECK ((state = ANY (ARRAY['awaited'::text, 'registered'::text, 'connected'::text, 'inactive'::text, 'releasing'::text, 'gone'::text, 'retired'::text])));
 
 create table sku (
   id integer generated always as identity not null,

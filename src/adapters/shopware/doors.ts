@@ -7,7 +7,7 @@ import { type GatewayCall, gatewayAnswer, readGatewayCall, refuseCart } from './
 import { confirm, disconnect, type HandshakeResult, type HandshakeWorld, register, senderOf } from './handshake.ts'
 import { isFromItsUrl, type RegistrationRecord } from './registration-record.ts'
 import { SHOP_SIGNATURE } from './signature.ts'
-import { reduceWebhook, type Webhook } from './webhook.ts'
+import { isForeignStock, reduceWebhook, type Webhook } from './webhook.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 type Answer = { readonly httpCode: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
@@ -22,7 +22,7 @@ export type ShopwareDoorPorts = {
   readonly onConnected: (shop: ShopId) => Promise<void>
   readonly onAway: (shop: ShopId, state: 'gone' | 'inactive') => Promise<void>
   readonly onOrders: (shop: ShopId) => void
-  readonly onProducts: (shop: ShopId, productIds: readonly string[]) => Promise<void>
+  readonly onProducts: (shop: ShopId, productIds: readonly string[], byOthers: readonly string[]) => Promise<void>
   /** An authentic webhook that cannot be read, by its fingerprint. */
   readonly onUnusable: (shop: ShopId, fingerprint: string, reason: string) => Promise<void>
   readonly onIncident: (incident: { code: string; key: string; cause: string; shop?: string }) => Promise<unknown>
@@ -145,6 +145,7 @@ async function obey(
       await ports.onProducts(
         record.shop,
         webhook.products.map(({ productId }) => productId),
+        webhook.products.filter(isForeignStock).map(({ productId }) => productId),
       )
       return
     case 'lifecycle':

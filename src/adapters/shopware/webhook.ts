@@ -5,6 +5,13 @@ import { secondsToMs } from './signature.ts'
 /** A product that was written, with the names of the fields that the write touched. */
 export type WrittenProduct = { readonly productId: string; readonly updatedFields: readonly string[] }
 
+/**
+ * Whether the stock was certainly written by somebody else: each write of ours carries our revision, a custom field, along. An
+ * order moves the stock too, but sends no such webhook. Who writes custom fields as well cannot be told from us by this.
+ */
+export const isForeignStock = ({ updatedFields }: WrittenProduct): boolean =>
+  updatedFields.includes('stock') && !updatedFields.includes('customFields')
+
 /** A webhook reduced to what may be kept. */
 export type Webhook = {
   readonly shopwareShopId: string

@@ -1,0 +1,134 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { FIGHT_AFTER } from '../src/core/foreign-write.ts'
+import { type ConnectedWorld, eventually, startConnectedWorld, type WorldOptions } from './connected.ts'
+import type { SimulatedShop } from './shopware.ts'
+
+let world: ConnectedWorld | undefined
+afterEach(async () => {
+  await world?.end()
+  world = undefined
+})
+
+async function connected(options: Partial<WorldOptions> = {}) {
+  const opened = await startConnectedWorld({ shops: ['nord'], products: { LAMP: 0 }, ...options })
+  world = opened
+  const [shop] = opened.shops
+  if (!shop) throw new Error('no shop')
+  await opened.install(shop)
+  opened.warehouse.receive('LAMP', 10)
+  await shows(shop, 10)
+  return { ...opened, shop }
+}
+
+const shows = (shop: SimulatedShop, units: number) =>
+  eventually(
+    () => shop.stockOf('LAMP'),
+    (seen) => seen === units,
+    `the shop shows ${units}`,
+  )
+
+/** What the ledger holds of foreign writes, oldest first. */
+async function recorded(): Promise<readonly { actor: string; cause: string; body: Record<string, unknown> }[]> {
+  const { rows } = await (world as ConnectedWorld).database.pool.query(
+    `select actor, cause, body from ledger_entry where stream = 'shop:nord' and kind = 'foreign-write' order by version`,
+  )
+  return rows
+}
+const recordedTimes = (times: number) => eventually(recorded, (rows) => rows.length === times, `${times} records`)
+const incident = (code: string) =>
+  eventually(
+    async () => (await world?.incidents())?.find((each) => each.code === code),
+    (found) => found !== undefined,
+    `an incident ${code}`,
+  )
+const lookedAt = () =>
+  eventually(
+    async () => (await world?.database.pool.query('select from dirty where due_at < clock_timestamp()'))?.rowCount,
+    (due) => due === 0,
+    'nothing is due',
+  )
+
+function cartOf(shop: SimulatedShop, units: number) {
+  const cart = shop.newCart()
+  shop.addLine(cart, 'LAMP', units)
+  shop.register(cart)
+  return cart
+}
+
+describe('a stock that somebody else writes', () => {
+  test('is put right, recorded with both numbers, and told', async () => {
+    const { shop } = await connected()
+    shop.adminSetStock('LAMP', 99)
+    await shows(shop, 10)
+    const [entry] = await recordedTimes(1)
+    expect(entry).toMatchObject({
+      actor: 'unknown',
+      cause: 'webhook',
+      body: { sku: 'LAMP', oldUnits: 10, newUnits: 99, who: 'unknown', policy: 'restore' },
+    })
+    expect(await incident('FOREIGN_WRITE')).toMatchObject({ shop: 'nord', sku: 'LAMP' })
+    expect((await world?.verify())?.problems).toEqual([])
+  })
+
+  test('is found by comparing where every webhook is lost', async () => {
+    const { shop, say } = await connected({ shopFaults: { loseWebhooks: 1 } })
+    shop.adminSetStock('LAMP', 99)
+    await say({ type: 'stock.level.reported', sku: 'LAMP', net: 12, sequence: 900 })
+    await shows(shop, 12)
+    expect(await recordedTimes(1)).toMatchObject([{ cause: 'comparison', body: { oldUnits: 10, newUnits: 99 } }])
+  })
+
+  test('is told apart from everything that orders do, seen or not seen by a webhook', async () => {
+    const { shop } = await connected({ shopFaults: { loseWebhooks: 0.5 } })
+    await shop.order(cartOf(shop, 2))
+    const imported = await shop.importOrder([{ sku: 'LAMP', units: 3 }])
+    await shows(shop, 5)
+    const [line] = imported.lines
+    shop.editLine(imported.id, line?.id ?? '', 1)
+    await shows(shop, 7)
+    shop.cancelOrder(imported.id)
+    shop.cancelOrder(imported.id)
+    await shows(shop, 8)
+    await eventually(
+      async () => (await world?.database.pool.query('select from foreign_write'))?.rowCount,
+      (rows) => rows === 0,
+      'every sighting is judged',
+    )
+    expect(await recorded()).toEqual([])
+    expect((await world?.incidents())?.filter(({ code }) => code === 'FOREIGN_WRITE')).toEqual([])
+  })
+
+  test('stands under warn until what is sellable changes, and the checkout is asked all the same', async () => {
+    const { shop, say } = await connected({ shopRules: { foreignWrites: 'warn' } })
+    shop.adminSetStock('LAMP', 99)
+    await recordedTimes(1)
+    expect(await incident('FOREIGN_WRITE')).not.toHaveProperty('closedAt')
+    await lookedAt()
+    expect(shop.stockOf('LAMP')).toBe(99)
+    expect(await shop.order(cartOf(shop, 11))).toHaveProperty('refused')
+    await say({ type: 'stock.level.reported', sku: 'LAMP', net: 7, sequence: 900 })
+    await shows(shop, 7)
+    await eventually(
+      async () => (await incident('FOREIGN_WRITE'))?.closedAt,
+      (closedAt) => closedAt !== undefined,
+      'the incident is over',
+    )
+  })
+
+  test('that comes again and again is a fight: lowered still, never raised against the other', async () => {
+    const { shop } = await connected()
+    for (let round = 1; round <= FIGHT_AFTER; round++) {
+      shop.adminSetStock('LAMP', 50 + round)
+      await shows(shop, 10)
+      await recordedTimes(round)
+    }
+    expect(await incident('FIGHT')).toMatchObject({ sku: 'LAMP' })
+    shop.adminSetStock('LAMP', 3)
+    await shop.worker.settled()
+    await lookedAt()
+    expect(shop.stockOf('LAMP')).toBe(3)
+    shop.adminSetStock('LAMP', 60)
+    await shows(shop, 10)
+    expect(await recorded()).toHaveLength(FIGHT_AFTER)
+  })
+})
