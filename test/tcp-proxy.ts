@@ -21,6 +21,8 @@ export async function tcpProxyFor(target: string): Promise<TcpProxy> {
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname)
     let cutAtAnswer = false
+    // Statements sent ahead of the commit are answered ahead of it, in pieces of any size.
+    let tail = ''
     const cut = (): void => {
       client.destroy()
       upstream.destroy()
@@ -43,8 +45,13 @@ export async function tcpProxyFor(target: string): Promise<TcpProxy> {
     })
     upstream.on('data', (bytes) => {
       if (frozen) return
-      if (cutAtAnswer) cut()
-      else client.write(bytes)
+      if (!cutAtAnswer) {
+        client.write(bytes)
+        return
+      }
+      tail += bytes.toString('latin1')
+      if (tail.includes('COMMIT\0')) cut()
+      else tail = tail.slice(-'COMMIT\0'.length)
     })
   })
   server.listen(0, '127.0.0.1')

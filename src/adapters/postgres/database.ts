@@ -12,13 +12,17 @@ export type Queryable = Pick<pg.ClientBase, 'query'>
 export type Connections = {
   readonly pool: pg.Pool
   /**
-   * Runs the work in one transaction: committed when it returns, rolled back when it throws.
+   * Runs the work in one transaction: committed when it returns, rolled back when it throws. Statements whose answer the work does
+   * not need it may leave to the commit, which goes out right behind them: what they throw rolls back all of it.
    *
    * @throws what the work throws; Failure DATABASE_UNREACHABLE when PostgreSQL went away. Where it went away while it committed,
    * the outcome is unknown: ask before you do it again, or do only what may be done twice.
    */
-  transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T>
+  transaction<T>(work: (client: pg.PoolClient, leave: Leave) => Promise<T>): Promise<T>
 }
+
+/** Leaves a statement that was sent to be awaited together with the commit. */
+export type Leave = (sent: Promise<unknown>) => void
 
 export type Database = Connections & {
   /** The lane's own connections: whoever reads a lot beside it never makes a buyer wait for a free one. */
@@ -68,7 +72,7 @@ export function openDatabase(options: DatabaseOptions): Database {
  * The lane looks for rows by their keys and for nothing else, in tables that may have grown a thousandfold since anybody counted
  * them: it must not read a whole one because its statistics are old. Its statements are too short to be worth compiling.
  */
-const BY_INDEX_ALONE = { enable_seqscan: 'off', jit: 'off' }
+const BY_INDEX_ALONE = { enable_seqscan: 'off', jit: 'off', plan_cache_mode: 'force_generic_plan' }
 
 function openPool(
   { url, schema, onBroken = () => undefined }: DatabaseOptions,
@@ -89,6 +93,8 @@ function openPool(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: statementMs + GRACE_MS,
     keepAlive: true,
+    // Statements go out at once and are answered in their order: those sent together share one round trip.
+    pipeline: true,
     options: Object.entries(settings)
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
@@ -116,16 +122,23 @@ const parserFor: typeof pg.types.getTypeParser = (oid: number, format?: unknown)
 /** PostgreSQL writes `2026-03-14 15:09:26.535+00`. */
 const isoOf = (text: string): string => `${text.slice(0, 10)}T${text.slice(11).replace(/([+-]\d\d)$/, '$1:00')}`
 
-async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient, leave: Leave) => Promise<T>): Promise<T> {
   let client: pg.PoolClient | undefined
   let committing = false
   let broken = false
+  const left: Promise<unknown>[] = []
+  const leave: Leave = (sent) => {
+    // What it throws is thrown at the commit; until then nobody listens, and Node would take it for forgotten.
+    sent.catch(() => undefined)
+    left.push(sent)
+  }
   try {
     client = await pool.connect()
-    await client.query('begin')
-    const result = await work(client)
+    // Goes out together with the first statement of the work.
+    leave(client.query('begin'))
+    const result = await work(client, leave)
     committing = true
-    const { command } = await client.query('commit')
+    const [{ command }] = await Promise.all([client.query('commit'), ...left])
     // A transaction that failed inside, with the error swallowed, is "committed" by rolling it back, and without an error.
     if (command !== 'COMMIT') throw new Error(`The transaction was rolled back at its commit (${command})`)
     return result

@@ -4,14 +4,15 @@ import type { Origin } from '../../app/lane.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Answer, type Command, decide, draftsOf, skusOf } from '../../core/decide.ts'
 import type { Incident } from '../../core/draft.ts'
-import { type Sku, skuOf } from '../../core/ids.ts'
+import type { Instant, Sku } from '../../core/ids.ts'
 import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
-import type { Change } from '../../core/stock.ts'
-import { type Connections, databaseNow, type Queryable } from './database.ts'
+import type { Change, SkuState } from '../../core/stock.ts'
+import type { Connections, Leave, Queryable } from './database.ts'
 import { openReceipts } from './inbox-store.ts'
-import { loadForDecision, touchedBefore } from './load.ts'
+import { loadForDecision, namedDemands, touchedBefore } from './load.ts'
 import type { SkuRow } from './rows.ts'
 import { save } from './save.ts'
+import type { StateCache } from './state-cache.ts'
 import { whereaboutsOf } from './whereabouts.ts'
 
 export type BatchOptions = {
@@ -22,8 +23,12 @@ export type BatchOptions = {
 type Asked = { readonly command: Command; readonly origin: Origin }
 type Batch = readonly Asked[]
 
-/** The answers in the order of the commands, and the SKUs that changed. */
-export type Decided = { readonly answers: readonly Answer[]; readonly changed: readonly Sku[] }
+/** The answers in the order of the commands, the SKUs that changed, and every state as it is once this is committed. */
+export type Decided = {
+  readonly answers: readonly Answer[]
+  readonly changed: readonly Sku[]
+  readonly states: ReadonlyMap<Sku, SkuState>
+}
 
 /** The SKUs of a batch turned out to be more than were locked: do it again. */
 export class LostRace extends Error {}
@@ -55,26 +60,41 @@ export async function makeSkus({ transaction }: Connections, batch: Batch): Prom
  * Decides a batch inside its transaction. Locks are taken in one order by every batch of every process: names of attempts and
  * orders, rows of SKUs, rows of the inbox, marks; each kind in an order of its own.
  *
+ * For calls of the checkout it takes two round trips: one locks and looks, one writes and commits; a third, between them, only
+ * for SKUs that are not remembered. Statements of one round trip are sent together and still each see what is committed when
+ * their turn comes: what is read after a lock is read under it.
+ *
  * @throws LostRace, NewSkus; or whatever one of the commands threw: then the whole batch is rolled back
  */
-export async function decideIn(client: pg.PoolClient, rules: Configuration, batch: Batch): Promise<Decided> {
+export async function decideIn(
+  client: pg.PoolClient,
+  leave: Leave,
+  { configuration, cache }: BatchOptions & { readonly cache: StateCache },
+  batch: Batch,
+): Promise<Decided> {
+  const rules = configuration()
   const commands = batch.map(({ command }) => command)
-  await lockNames(client, commands)
+  leaveLockNames(client, leave, commands)
   const before = await touchedBefore(client, commands)
   const named = [...new Set(commands.flatMap(skusOf))]
-  const rows = await lockSkus(client, named, before.skuIds)
+  const [rows, touched, demands, receipts, clock] = await Promise.all([
+    lockSkus(client, named, before.skuIds),
+    touchedBefore(client, commands),
+    namedDemands(client, commands, before.attempts),
+    openReceipts(
+      client,
+      batch.flatMap(({ origin }) => origin.receipt ?? []),
+    ),
+    lookAround(client),
+  ])
   const known = new Set(rows.map(({ sku }) => sku))
   if (named.some((sku) => !known.has(sku))) throw new NewSkus()
-  // A hold with the order's line keys may have been given another SKU while we waited for the locks.
+  // A hold with the order's line keys may have been given another SKU, or have come, while we waited for the locks.
   const locked = new Set(rows.map(({ id }) => id))
-  const touched = await touchedBefore(client, commands)
   if (touched.skuIds.some((id) => !locked.has(id))) throw new LostRace()
-  const loaded = await loadForDecision(client, rows, commands, touched.attempts)
-  const receipts = await openReceipts(
-    client,
-    batch.flatMap(({ origin }) => origin.receipt ?? []),
-  )
-  const now = await databaseNow(client)
+  if (touched.attempts.some((attempt) => !before.attempts.includes(attempt))) throw new LostRace()
+  const { now, isSomeShopUnread } = clock
+  const loaded = await loadForDecision(client, rows, commands, { demands, isSomeShopUnread }, cache)
 
   const whereabouts = whereaboutsOf(loaded.states)
   const answers: Answer[] = []
@@ -87,11 +107,9 @@ export async function decideIn(client: pg.PoolClient, rules: Configuration, batc
       continue
     }
     const skus = new Set([...skusOf(command), ...whereabouts.of(command)])
-    const drafts = draftsOf(
-      [...skus].flatMap((sku) => loaded.states.get(sku) ?? []),
-      rules,
-      now,
-    )
+    const states = [...skus].flatMap((sku) => loaded.states.get(sku) ?? [])
+    for (const state of states) whereabouts.show(command, state)
+    const drafts = draftsOf(states, rules, now)
     const answer = decide(drafts, command)
     answers.push(answer)
     if (origin.receipt && 'verdict' in answer) receipts.tick(origin.receipt, answer.verdict, command)
@@ -115,10 +133,10 @@ export async function decideIn(client: pg.PoolClient, rules: Configuration, batc
       })
     }
   }
-  await receipts.save(client)
+  leave(receipts.save(client))
   const reservations = grantedHolds(batch, answers)
-  await save(client, { loaded, changes, entries, incidents, reservations, now, rules })
-  return { answers, changed: [...changes.keys()] }
+  leave(save(client, { loaded, changes, entries, incidents, reservations, now, rules }))
+  return { answers, changed: [...changes.keys()], states: loaded.states }
 }
 
 function grantedHolds(batch: Batch, answers: readonly Answer[]) {
@@ -134,7 +152,7 @@ function grantedHolds(batch: Batch, answers: readonly Answer[]) {
  * each other at its name. A call of the checkout makes a new attempt each time, so nothing waits there. At most two locks for each
  * command of a batch, until its commit.
  */
-async function lockNames(on: Queryable, commands: readonly Command[]): Promise<void> {
+function leaveLockNames(on: Queryable, leave: Leave, commands: readonly Command[]): void {
   const names = new Set<string>()
   for (const command of commands) {
     if (command.kind === 'order') names.add(`order:${command.shop}:${command.order.orderId}`)
@@ -142,22 +160,45 @@ async function lockNames(on: Queryable, commands: readonly Command[]): Promise<v
     if ('reservation' in command && command.reservation !== undefined) names.add(`attempt:${command.reservation}`)
   }
   if (names.size === 0) return
-  await on.query(
-    `select pg_advisory_xact_lock(key)
-     from (select distinct hashtextextended(current_schema() || name, 0) as key from unnest($1::text[]) as name order by key) as names`,
-    [[...names]],
+  leave(
+    on.query({
+      name: 'lock_names',
+      text: `
+        select pg_advisory_xact_lock(key)
+        from (
+          select distinct hashtextextended(current_schema() || name, 0) as key
+          from unnest($1::text[]) as name
+          order by key
+        ) as names`,
+      values: [[...names]],
+    }),
   )
 }
 
 /** Locks the rows of all SKUs, by ascending id, in every batch of every process. Indexes: primary key, sku_one_row. */
 async function lockSkus(on: Queryable, named: readonly Sku[], ids: readonly number[]): Promise<readonly SkuRow[]> {
-  const { rows } = await on.query<SkuRow>(
-    `select id, sku, version, next_demand
-     from sku
-     where sku = any($1) or id = any($2)
-     order by id
-     for no key update`,
-    [named, ids],
-  )
-  return rows.map((row) => ({ ...row, sku: skuOf(row.sku) }))
+  const { rows } = await on.query<SkuRow>({
+    name: 'lock_skus',
+    text: `
+      select id, sku, version, next_demand
+      from sku
+      where sku = any($1) or id = any($2)
+      order by id
+      for no key update`,
+    values: [named, ids],
+  })
+  return rows
+}
+
+/** The moment of the decision, on the database's clock, and whether a shop that was silent still has to be read (L2). */
+async function lookAround(on: Queryable): Promise<{ readonly now: Instant; readonly isSomeShopUnread: boolean }> {
+  const { rows } = await on.query<{ now: Instant; isSomeShopUnread: boolean }>({
+    name: 'look_around',
+    text: `
+      select clock_timestamp() as now,
+             exists (select from shop where silent_from is not null and not read_since_return) as "isSomeShopUnread"`,
+  })
+  const [row] = rows
+  if (!row) throw new Error('PostgreSQL answered without a row')
+  return row
 }

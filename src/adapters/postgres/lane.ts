@@ -15,8 +15,9 @@ import type { Answer, AnswerOf, Command } from '../../core/decide.ts'
 import type { Sku } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import type { Connections } from './database.ts'
-import { type BatchOptions, decideIn, LostRace, makeSkus, NewSkus } from './lane-batch.ts'
+import { type BatchOptions, type Decided, decideIn, LostRace, makeSkus, NewSkus } from './lane-batch.ts'
 import { codeOf } from './outage.ts'
+import { openStateCache, type StateCache } from './state-cache.ts'
 
 /** Commands of one batch: enough to share a commit, few enough that the first does not wait long for the last. */
 const MAX_BATCH = 500
@@ -52,8 +53,11 @@ type Ticket = {
   readonly reject: (cause: unknown) => void
 }
 
+type Opened = LaneOptions & { readonly cache: StateCache }
+
 /** Opens a lane. Several processes may each have one on the same database. */
-export function createLane(options: LaneOptions): PostgresLane {
+export function createLane(laneOptions: LaneOptions): PostgresLane {
+  const options: Opened = { ...laneOptions, cache: openStateCache() }
   const queues: Record<Urgency, Ticket[]> = { checkout: [], ordinary: [], bulk: [] }
   const waiting = () => queues.checkout.length + queues.ordinary.length + queues.bulk.length
   let stopped = false
@@ -113,7 +117,7 @@ function openWorker(take: () => readonly Ticket[], work: (batch: readonly Ticket
 }
 
 /** Decides a batch and answers it; halves it where something in it fails. Never throws. */
-async function settle(options: LaneOptions, batch: readonly Ticket[]): Promise<void> {
+async function settle(options: Opened, batch: readonly Ticket[]): Promise<void> {
   const decided = await decideBatch(options, batch).catch((cause: unknown) => ({ cause }))
   if ('answers' in decided) {
     batch.forEach((ticket, index) => {
@@ -149,11 +153,13 @@ function hint({ onChanged, onBug }: LaneOptions, changed: readonly Sku[]): void 
   }
 }
 
-async function decideBatch(options: LaneOptions, batch: readonly Ticket[]) {
+async function decideBatch(options: Opened, batch: readonly Ticket[]): Promise<Decided> {
   const { reserved } = options.database
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await reserved.transaction((client) => decideIn(client, options.configuration(), batch))
+      const decided = await reserved.transaction((client, leave) => decideIn(client, leave, options, batch))
+      options.cache.put(decided.states.values())
+      return decided
     } catch (cause) {
       if (attempt >= MAX_ATTEMPTS || !(isRace(cause) || cause instanceof NewSkus)) throw cause
       if (cause instanceof NewSkus) await makeSkus(reserved, batch)

@@ -17,8 +17,9 @@ import { canonicalJson, type SkuEntryBody, streamOfSku } from '../../core/ledger
 import { emptyState, evolve, type SkuState } from '../../core/stock.ts'
 import { databaseNow, type Queryable } from './database.ts'
 import { createLane } from './lane.ts'
-import { loadForDecision, loadStates, touchedBefore } from './load.ts'
+import { loadForDecision, loadStates, namedDemands, touchedBefore } from './load.ts'
 import type { SkuRow } from './rows.ts'
+import { openStateCache } from './state-cache.ts'
 import { whereaboutsOf } from './whereabouts.ts'
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
@@ -119,7 +120,9 @@ async function statesForDecision(on: Queryable, command: Command) {
     'select id, sku, version, next_demand from sku where sku = any($1) or id = any($2) order by id',
     [skusOf(command), skuIds],
   )
-  const { states } = await loadForDecision(on, rows, [command], attempts)
+  const demands = await namedDemands(on, [command], attempts)
+  const named = { demands, isSomeShopUnread: false }
+  const { states } = await loadForDecision(on, rows, [command], named, openStateCache())
   const seen = new Set([...skusOf(command), ...whereaboutsOf(states).of(command)])
   return [...seen].flatMap((sku) => states.get(sku) ?? [])
 }

@@ -1,13 +1,16 @@
 /** Reads the states of SKUs. The lane reads under their locks and only what its commands can touch; everyone else reads whole. */
 import { type Command, needsAllDemands } from '../../core/decide.ts'
-import { type Sku, shopOf, skuOf, warehouseOf } from '../../core/ids.ts'
+import { type Sku, shopOf, warehouseOf } from '../../core/ids.ts'
 import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
 import type { Queryable } from './database.ts'
 import {
   countOfRow,
+  DEMAND_COLUMNS,
   type DemandRow,
   demandOfRow,
+  FIGURE_COLUMNS,
   type FigureRow,
+  INBOUND_COLUMNS,
   type InboundRow,
   inboundOfRow,
   type SkuRow,
@@ -15,9 +18,10 @@ import {
   shelfOfRow,
   shopCountOfRow,
 } from './rows.ts'
+import type { StateCache } from './state-cache.ts'
 
-/** States with the ids of their rows. */
-export type Loaded = { readonly states: ReadonlyMap<Sku, SkuState>; readonly ids: ReadonlyMap<Sku, number> }
+/** States, with the rows of their SKUs as they were before. */
+export type Loaded = { readonly states: ReadonlyMap<Sku, SkuState>; readonly rows: ReadonlyMap<Sku, SkuRow> }
 
 /**
  * The whole state of some SKUs, as of one statement after the other: for readers that decide nothing.
@@ -26,65 +30,79 @@ export type Loaded = { readonly states: ReadonlyMap<Sku, SkuState>; readonly ids
 export async function loadStates(on: Queryable, skus: readonly Sku[]): Promise<readonly SkuState[]> {
   // Index: sku_one_row. Takes no lock.
   const { rows } = await on.query<SkuRow>('select id, sku, version, next_demand from sku where sku = any($1)', [skus])
-  const { states, byId } = shellsOf(rows)
-  await fillShelves(on, byId)
-  const demands = await on.query<DemandRow>(LIVE_DEMANDS, [[...byId.keys()]])
-  fillDemands(byId, demands.rows)
-  for (const state of byId.values()) state.complete = true
-  return [...states.values()]
+  const byId = new Map(rows.map((row) => [row.id, shellOf(row)]))
+  await Promise.all([fillShelves(on, byId), fillUnread(on, byId), fillLiveDemands(on, byId, [...byId.keys()])])
+  return [...byId.values()]
 }
+
+/** The demands that a batch names, and whether some shop is back from a silence and not read yet. */
+export type Named = { readonly demands: readonly DemandRow[]; readonly isSomeShopUnread: boolean }
 
 /**
  * The states that a batch of commands needs, under the locks that the caller took. A SKU with a shortage is loaded whole,
  * because whatever becomes free serves it; so is one about which a warehouse spoke. All others bring only the demands of the
  * reservations, orders and line keys that the batch names: a decision costs O(lines), not O(live demands).
+ *
+ * What the cache remembers at the version of the locked row is not read again: for a hot SKU this asks nothing at all.
  */
 export async function loadForDecision(
   on: Queryable,
   locked: readonly SkuRow[],
   commands: readonly Command[],
-  attempts: readonly string[],
+  { demands, isSomeShopUnread }: Named,
+  cache: StateCache,
 ): Promise<Loaded> {
-  const { states, byId } = shellsOf(locked)
-  await fillShelves(on, byId)
-  const whole = wholeSkus(commands)
-  const wholeIds = [...byId].flatMap(([id, state]) => (whole.has(state.sku) || shortageUnits(state) > 0 ? [id] : []))
-  const named = namesOf(commands)
-  if (wholeIds.length > 0) fillDemands(byId, (await on.query<DemandRow>(LIVE_DEMANDS, [wholeIds])).rows)
-  fillDemands(byId, await namedDemands(on, { ...named, reservations: [...named.reservations, ...attempts] }))
-  for (const id of wholeIds) {
-    const state = byId.get(id)
-    if (state) state.complete = true
+  const byId = new Map<number, SkuState>()
+  const unknown = new Map<number, SkuState>()
+  for (const row of locked) {
+    const remembered = cache.take(row.sku, row.version)
+    const state = remembered ?? shellOf(row)
+    if (!remembered) unknown.set(row.id, state)
+    byId.set(row.id, state)
   }
-  return { states, ids: new Map(locked.map(({ id, sku }) => [skuOf(sku), id])) }
+  const spokenOf = wholeSkus(commands)
+  const isWhole = (state: SkuState): boolean => spokenOf.has(state.sku) || shortageUnits(state) > 0
+  const whole = locked.flatMap(({ id, sku }) => (spokenOf.has(sku) ? [id] : []))
+  // Sent together: one round trip.
+  await Promise.all([
+    fillShelves(on, unknown),
+    isSomeShopUnread ? fillUnread(on, byId) : undefined,
+    fillLiveDemands(on, byId, whole),
+  ])
+  const short = [...byId].flatMap(([id, state]) => (isWhole(state) && !state.complete ? [id] : []))
+  await fillLiveDemands(on, byId, short)
+  fillDemands(byId, demands)
+  return {
+    states: new Map([...byId.values()].map((state) => [state.sku, state])),
+    rows: new Map(locked.map((row) => [row.sku, row])),
+  }
 }
 
 /** What commands touch without naming it: SKUs of their reservations, orders and line keys, and the attempts that hold the keys. */
 export type Touched = { readonly skuIds: readonly number[]; readonly attempts: readonly string[] }
 
+const NOTHING_TOUCHED: Touched = { skuIds: [], attempts: [] }
+
 /** Looks where the reservations, orders and line keys of commands stand. Words name their SKU, so they touch no other. */
 export async function touchedBefore(on: Queryable, commands: readonly Command[]): Promise<Touched> {
   const named = namesOf(commands.filter(({ kind }) => kind !== 'word'))
   // A hold at the checkout looks for its line keys in its own SKUs only.
-  if (named.reservations.length + named.orders.length === 0) return { skuIds: [], attempts: [] }
-  const { rows } = await on.query<{ sku_id: number; attempt: string | null }>(TOUCHED, [
-    named.reservations,
-    named.orders.flatMap(({ lineKeys }) => lineKeys),
-    named.orders.map(({ shop }) => shop),
-    named.orders.map(({ orderId }) => orderId),
-  ])
+  if (named.reservations.length + named.orders.length === 0) return NOTHING_TOUCHED
+  const { rows } = await on.query<{ sku_id: number; attempt: string | null }>({
+    name: 'touched',
+    text: TOUCHED,
+    values: [
+      named.reservations,
+      named.orders.flatMap(({ lineKeys }) => lineKeys),
+      named.orders.map(({ shop }) => shop),
+      named.orders.map(({ orderId }) => orderId),
+    ],
+  })
   return {
     skuIds: [...new Set(rows.map(({ sku_id }) => sku_id))],
     attempts: [...new Set(rows.flatMap(({ attempt }) => attempt ?? []))],
   }
 }
-
-// Index: demand_live_idx. Takes no lock: the lane holds the rows of `sku`.
-const LIVE_DEMANDS = `
-select *
-from demand
-where sku_id = any($1)
-  and ended is null`
 
 /**
  * Demands by the names that commands give. Ended demands of an order are wanted too (what has shipped still serves its line), and
@@ -94,22 +112,29 @@ where sku_id = any($1)
  * Only for names that are given: for an empty list PostgreSQL may walk through all of another index. And not "and sku_id = any(…)"
  * as well: of a SKU with a hundred thousand demands all would be looked at. Rows of other SKUs are few, and nobody asks for them.
  */
-async function namedDemands(on: Queryable, names: Names): Promise<readonly DemandRow[]> {
-  const found: DemandRow[] = []
-  const look = async (condition: string, ...values: readonly (readonly string[])[]): Promise<void> => {
-    if (values[0]?.length === 0) return
-    const { rows } = await on.query<DemandRow>(`select * from demand where ${condition}`, [...values])
-    found.push(...rows)
+export async function namedDemands(
+  on: Queryable,
+  commands: readonly Command[],
+  attempts: readonly string[],
+): Promise<readonly DemandRow[]> {
+  const names = namesOf(commands)
+  const look = async (name: string, condition: string, ...values: readonly (readonly string[])[]) => {
+    if (values[0]?.length === 0) return []
+    const text = `select ${DEMAND_COLUMNS} from demand where ${condition}`
+    return (await on.query<DemandRow>({ name, text, values: [...values] })).rows
   }
-  await look('reservation = any($1) and ended is null', [...new Set(names.reservations)])
-  await look('line_key = any($1)', names.lineKeys)
-  await look(
-    '(shop, order_id) in (select * from unnest($1::text[], $2::text[]))',
-    names.orders.map(({ shop }) => shop),
-    names.orders.map(({ orderId }) => orderId),
-  )
-  await look('order_number = any($1)', names.orderNumbers)
-  return found
+  const found = await Promise.all([
+    look('by_attempt', 'reservation = any($1) and ended is null', [...new Set([...names.reservations, ...attempts])]),
+    look('by_line_key', 'line_key = any($1)', names.lineKeys),
+    look(
+      'by_order',
+      '(shop, order_id) in (select * from unnest($1::text[], $2::text[]))',
+      names.orders.map(({ shop }) => shop),
+      names.orders.map(({ orderId }) => orderId),
+    ),
+    look('by_order_number', 'order_number = any($1)', names.orderNumbers),
+  ])
+  return found.flat()
 }
 
 // The same indexes. Takes no lock: the caller locks the SKUs and looks again.
@@ -180,47 +205,83 @@ function namesOf(commands: readonly Command[]): Names {
   return { reservations: [...reservations], lineKeys: [...lineKeys], orders, orderNumbers: [...orderNumbers] }
 }
 
-function shellsOf(rows: readonly SkuRow[]) {
-  const states = new Map<Sku, SkuState>()
-  const byId = new Map<number, SkuState>()
-  for (const { id, sku, version, next_demand } of rows) {
-    const state: SkuState = { ...emptyState(skuOf(sku)), version, nextDemand: next_demand, complete: false }
-    states.set(state.sku, state)
-    byId.set(id, state)
-  }
-  return { states, byId }
-}
+/** A state without anything but its versions. */
+const shellOf = ({ sku, version, next_demand }: SkuRow): SkuState => ({
+  ...emptyState(sku),
+  version,
+  nextDemand: next_demand,
+  complete: false,
+})
 
-// Primary keys of figure, sku_shop and inbound_line. Take no lock.
+/** Figures, counters and inbound lines. Primary keys of figure, sku_shop and inbound_line. Takes no lock. */
 async function fillShelves(on: Queryable, byId: ReadonlyMap<number, SkuState>): Promise<void> {
-  const ids = [[...byId.keys()]]
-  const figures = await on.query<FigureRow>('select * from figure where sku_id = any($1)', ids)
+  if (byId.size === 0) return
+  const values = [[...byId.keys()]]
+  const [figures, counts, inbound] = await Promise.all([
+    on.query<FigureRow>({
+      name: 'figures',
+      text: `select ${FIGURE_COLUMNS} from figure where sku_id = any($1)`,
+      values,
+    }),
+    on.query<SkuShopRow>({
+      name: 'shop_counts',
+      text: 'select sku_id, shop, open_units, shortage_units, untracked_units from sku_shop where sku_id = any($1)',
+      values,
+    }),
+    on.query<InboundRow>({
+      name: 'inbound',
+      text: `select ${INBOUND_COLUMNS} from inbound_line where sku_id = any($1)`,
+      values,
+    }),
+  ])
   for (const row of figures.rows) {
     const state = byId.get(row.sku_id)
     state?.shelves.set(warehouseOf(row.warehouse), shelfOfRow(row))
     state?.shelfCounts.set(warehouseOf(row.warehouse), countOfRow(row))
   }
-  const counts = await on.query<SkuShopRow>('select * from sku_shop where sku_id = any($1)', ids)
   for (const row of counts.rows) byId.get(row.sku_id)?.shopCounts.set(shopOf(row.shop), shopCountOfRow(row))
-  const inbound = await on.query<InboundRow>('select * from inbound_line where sku_id = any($1)', ids)
   for (const row of inbound.rows) {
     const line = inboundOfRow(row)
     byId.get(row.sku_id)?.inbound.set(inboundKey(line), line)
   }
-  // In ordinary running no shop is unread and this finds nothing. Reads the few rows of shop, then the primary key of publication.
-  const unread = await on.query<{ shop: string; sku_id: number; units: number; overdue: boolean }>(
-    `select publication.shop, sku_id, shown_units as units,
-            silence_noticed_at < clock_timestamp() - make_interval(secs => $2) as overdue
-     from shop
-     join publication on publication.shop = shop.name
-     where silent_from is not null
-       and not read_since_return
-       and sku_id = any($1)
-       and shown_units > 0`,
-    [...ids, UNREADABLE_WITHIN_MS / 1000],
-  )
-  for (const { shop, sku_id, units, overdue } of unread.rows) {
+}
+
+/** What shops last showed that are not read since a silence. Reads the few rows of shop, then the primary key of publication. */
+async function fillUnread(on: Queryable, byId: ReadonlyMap<number, SkuState>): Promise<void> {
+  const { rows } = await on.query<{ shop: string; sku_id: number; units: number; overdue: boolean }>({
+    name: 'unread',
+    text: `
+      select publication.shop, sku_id, shown_units as units,
+             silence_noticed_at < clock_timestamp() - make_interval(secs => $2) as overdue
+      from shop
+      join publication on publication.shop = shop.name
+      where silent_from is not null
+        and not read_since_return
+        and sku_id = any($1)
+        and shown_units > 0`,
+    values: [[...byId.keys()], UNREADABLE_WITHIN_MS / 1000],
+  })
+  for (const { shop, sku_id, units, overdue } of rows) {
     byId.get(sku_id)?.unread.set(shopOf(shop), { units, isOverdue: overdue })
+  }
+}
+
+/** Every live demand of some SKUs: their states are complete from here on. Index: demand_live_idx. Takes no lock. */
+async function fillLiveDemands(
+  on: Queryable,
+  byId: ReadonlyMap<number, SkuState>,
+  ids: readonly number[],
+): Promise<void> {
+  if (ids.length === 0) return
+  const { rows } = await on.query<DemandRow>({
+    name: 'live_demands',
+    text: `select ${DEMAND_COLUMNS} from demand where sku_id = any($1) and ended is null`,
+    values: [ids],
+  })
+  fillDemands(byId, rows)
+  for (const id of ids) {
+    const state = byId.get(id)
+    if (state) state.complete = true
   }
 }
 

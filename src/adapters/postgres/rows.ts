@@ -53,7 +53,18 @@ export type DemandRow = {
   readonly ended: Demand['end'] | null
 }
 
-/** A demand as a row for `json_populate_recordset`. */
+/** The columns of {@link DemandRow}: named, so that a prepared statement outlives a column that is added beside them. */
+export const DEMAND_COLUMNS =
+  'sku_id, no, shop, units, phase, supply, warehouse, purchase_order, line, contained, proof, promised_at, reservation, line_key, ' +
+  'deadline_kind, deadline_at, order_id, order_number, order_line, placed_at, known_since, mark, unmark, cancel_requested, ended'
+
+/** The types of {@link DEMAND_COLUMNS}, in the same order. */
+export const DEMAND_TYPES = (
+  'int, int, text, int, text, text, text, text, text, boolean, text, timestamptz, text, text, ' +
+  'text, timestamptz, text, text, text, timestamptz, jsonb, jsonb, jsonb, boolean, text'
+).split(', ')
+
+/** A demand's values by the names of its columns, in the order of {@link DEMAND_COLUMNS}. */
 export function rowOfDemand(skuId: number, demand: Demand): object {
   const { supply, deadline, orderLine } = demand
   return {
@@ -85,7 +96,7 @@ export function rowOfDemand(skuId: number, demand: Demand): object {
   }
 }
 
-/** The demand of a row; its key order is the one that {@link rowOfDemand}'s twin in the core writes, so values compare. */
+/** The demand of a row; its key order is the one that the core writes, so values compare. */
 export function demandOfRow(row: DemandRow): Demand {
   const at = row.deadline_at
   return {
@@ -151,6 +162,11 @@ export type FigureRow = {
   readonly contained_units: number
   readonly charged_units: number
 }
+
+/** The columns of {@link FigureRow}. */
+export const FIGURE_COLUMNS =
+  'sku_id, warehouse, units, semantics, on_hand, blocked, allocated, incoming, backorder_veto, epoch, sequence, as_of, received_at, ' +
+  'message_id, disputed, rises, movements, steps, pegged_units, contained_units, charged_units'
 
 export function rowOfShelf(skuId: number, shelf: Shelf, count: ShelfCount, riseDueAt: Instant | undefined): object {
   const { figure } = shelf
@@ -249,6 +265,10 @@ export type InboundRow = {
   readonly as_of: Instant | null
   readonly received_at: Instant
 }
+
+/** The columns of {@link InboundRow}. */
+export const INBOUND_COLUMNS =
+  'sku_id, purchase_order, line, warehouse, supplier, ordered, received, blocked, confirmed, eta, cancelled, epoch, sequence, as_of, received_at'
 
 export const rowOfInbound = (skuId: number, line: InboundLine): object => ({
   sku_id: skuId,

@@ -1,15 +1,16 @@
 /** Writes what a batch of decisions left behind: a handful of array statements, whatever the number of commands. */
 import type { Configuration } from '../../core/configuration.ts'
+import type { Demand } from '../../core/demand.ts'
 import type { Incident } from '../../core/draft.ts'
 import { riseDueAt } from '../../core/figure.ts'
 import type { HoldCommand } from '../../core/hold.ts'
-import type { Instant, Sku } from '../../core/ids.ts'
+import type { Instant, Sku, WarehouseId } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
 import { type Change, inboundKey, type SkuState, shelfCount } from '../../core/stock.ts'
 import { type Queryable, timestamp } from './database.ts'
 import { appendEntries } from './ledger.ts'
 import type { Loaded } from './load.ts'
-import { rowOfDemand, rowOfInbound, rowOfShelf, rowOfShopCount } from './rows.ts'
+import { DEMAND_COLUMNS, DEMAND_TYPES, rowOfDemand, rowOfInbound, rowOfShelf, type SkuRow } from './rows.ts'
 
 /** Everything that one batch changed. */
 export type Outcome = {
@@ -25,82 +26,167 @@ export type Outcome = {
   readonly rules: Configuration
 }
 
-/** Saves a batch inside its transaction. The rows of its SKUs are locked, so nothing here waits for another batch. */
+/**
+ * Saves a batch inside its transaction: sends every statement at once and waits for none, so that they and the commit share one
+ * round trip. The rows of its SKUs are locked, so nothing here waits for another batch.
+ */
 export async function save(on: Queryable, outcome: Outcome): Promise<void> {
-  const touched = [...outcome.changes.keys()].flatMap((sku) => {
+  const touched = [...outcome.changes].flatMap(([sku, changes]) => {
     const state = outcome.loaded.states.get(sku)
-    const id = outcome.loaded.ids.get(sku)
-    return state && id !== undefined ? [{ state, id, changes: outcome.changes.get(sku) ?? [] }] : []
+    const row = outcome.loaded.rows.get(sku)
+    return state && row ? [{ state, row, changes }] : []
   })
-  if (outcome.reservations.length > 0) await saveReservations(on, outcome)
+  const sent: unknown[] = []
+  if (outcome.reservations.length > 0) sent.push(saveReservations(on, outcome))
   if (touched.length > 0) {
-    await saveSkus(on, touched)
-    await saveDemands(on, touched)
-    await saveShelves(on, touched)
-    await saveShopCounts(on, touched)
-    await saveInbound(on, touched, outcome.now)
-    await appendEntries(on, outcome.entries)
-    await markDirty(on, touched, outcome.rules)
+    sent.push(
+      saveSkus(on, touched),
+      saveDemands(on, touched),
+      saveShelves(on, touched),
+      saveShelfCounts(on, touched),
+      saveShopCounts(on, touched),
+      saveInbound(on, touched, outcome.now),
+      appendEntries(on, outcome.entries),
+      markDirty(on, touched, outcome.rules),
+    )
   }
-  await saveIncidents(on, outcome)
+  sent.push(saveIncidents(on, outcome))
+  await Promise.all(sent)
 }
 
-type Touched = readonly { readonly state: SkuState; readonly id: number; readonly changes: readonly Change[] }[]
+type Touched = readonly { readonly state: SkuState; readonly row: SkuRow; readonly changes: readonly Change[] }[]
 
+// Index: primary key. No index knows these two columns, so that the new row stays on its page (a HOT update).
 const saveSkus = (on: Queryable, touched: Touched) =>
-  on.query(
-    `update sku set version = new.version, next_demand = new.next_demand
-     from unnest($1::int[], $2::bigint[], $3::int[]) as new (id, version, next_demand)
-     where sku.id = new.id`,
-    [
-      touched.map(({ id }) => id),
+  on.query({
+    name: 'save_skus',
+    text: `
+      update sku set version = new.version, next_demand = new.next_demand
+      from unnest($1::int[], $2::bigint[], $3::int[]) as new (id, version, next_demand)
+      where sku.id = new.id`,
+    values: [
+      touched.map(({ row }) => row.id),
       touched.map(({ state }) => state.version),
       touched.map(({ state }) => state.nextDemand),
     ],
-  )
-
-/** The last value of each demand that changed: what lay between is in the ledger. */
-async function saveDemands(on: Queryable, touched: Touched): Promise<void> {
-  const rows = touched.flatMap(({ state, id, changes }) => {
-    const numbers = new Set(changes.flatMap((change) => (change.set === 'demand' ? [change.demand.no] : [])))
-    return [...numbers].flatMap((no) => {
-      const demand = state.demands.get(no)
-      return demand ? [rowOfDemand(id, demand)] : []
-    })
   })
-  await upsert(on, 'demand', ['sku_id', 'no'], rows)
+
+/**
+ * The last value of each demand that changed: what lay between is in the ledger. New ones are inserted without looking for an
+ * old one: their numbers were given under the lock of their SKU.
+ */
+async function saveDemands(on: Queryable, touched: Touched): Promise<void> {
+  const inserted: object[] = []
+  const updated: object[] = []
+  for (const { row, changes } of touched) {
+    const last = new Map<number, Demand>()
+    for (const change of changes) if (change.set === 'demand') last.set(change.demand.no, change.demand)
+    for (const [no, demand] of last) {
+      const rows = no >= row.next_demand ? inserted : updated
+      rows.push(rowOfDemand(row.id, demand))
+    }
+  }
+  await Promise.all([
+    inserted.length > 0 && on.query({ name: 'insert_demands', text: INSERT_DEMANDS, values: demandColumns(inserted) }),
+    updated.length > 0 && on.query({ name: 'update_demands', text: UPDATE_DEMANDS, values: demandColumns(updated) }),
+  ])
 }
 
+const NEW_DEMANDS = `unnest(${DEMAND_TYPES.map((type, index) => `$${index + 1}::${type}[]`).join(', ')}) as new (${DEMAND_COLUMNS})`
+
+const INSERT_DEMANDS = `
+insert into demand (${DEMAND_COLUMNS})
+select ${DEMAND_COLUMNS} from ${NEW_DEMANDS}`
+
+// Index: primary key.
+const UPDATE_DEMANDS = `
+update demand set ${DEMAND_COLUMNS.split(', ')
+  .filter((column) => column !== 'sku_id' && column !== 'no')
+  .map((column) => `${column} = new.${column}`)
+  .join(', ')}
+from ${NEW_DEMANDS}
+where demand.sku_id = new.sku_id and demand.no = new.no`
+
+/** The rows' values as one array a column; what is `jsonb` goes as text. */
+const demandColumns = (rows: readonly object[]): unknown[][] =>
+  columnsOf(
+    rows.map((row) => Object.values(row)),
+    DEMAND_TYPES.length,
+  )
+
+/** Rows turned into columns: one array for each. */
+const columnsOf = (rows: readonly (readonly unknown[])[], width: number): unknown[][] =>
+  Array.from({ length: width }, (_, column) => rows.map((row) => row[column]))
+
+/** Shelves about which the warehouse spoke, whole. */
 async function saveShelves(on: Queryable, touched: Touched): Promise<void> {
-  const rows = touched.flatMap(({ state, id, changes }) =>
-    // A change of a demand moves the counters of its shelf, so every shelf of a touched SKU is written unless none can have moved.
-    changes.length === 0
-      ? []
-      : [...state.shelves.values()].map((shelf) =>
-          rowOfShelf(id, shelf, shelfCount(state, shelf.warehouse), riseDueAt(shelf)),
-        ),
+  const rows = touched.flatMap(({ state, row, changes }) =>
+    [...spokenOf(changes)].flatMap((warehouse) => {
+      const shelf = state.shelves.get(warehouse)
+      return shelf ? [rowOfShelf(row.id, shelf, shelfCount(state, warehouse), riseDueAt(shelf))] : []
+    }),
   )
   await upsert(on, 'figure', ['sku_id', 'warehouse'], rows)
 }
 
+const spokenOf = (changes: readonly Change[]): ReadonlySet<WarehouseId> =>
+  new Set(changes.flatMap((change) => (change.set === 'shelf' ? [change.shelf.warehouse] : [])))
+
+/**
+ * Of all other shelves only the counters can have moved: two numbers that no index knows, where the whole row would be read as
+ * JSON, copied and checked again for each hold. Index: primary key.
+ */
+async function saveShelfCounts(on: Queryable, touched: Touched): Promise<void> {
+  const rows = touched.flatMap(({ state, row, changes }) => {
+    const saved = spokenOf(changes)
+    return [...state.shelves.keys()].flatMap((warehouse) => {
+      const { pegged, contained } = shelfCount(state, warehouse)
+      return saved.has(warehouse) ? [] : [[row.id, warehouse, pegged, contained]]
+    })
+  })
+  if (rows.length === 0) return
+  await on.query({
+    name: 'save_shelf_counts',
+    text: `
+      update figure set pegged_units = new.pegged, contained_units = new.contained
+      from unnest($1::int[], $2::text[], $3::int[], $4::int[]) as new (sku_id, warehouse, pegged, contained)
+      where figure.sku_id = new.sku_id
+        and figure.warehouse = new.warehouse
+        and (figure.pegged_units, figure.contained_units) is distinct from (new.pegged, new.contained)`,
+    values: columnsOf(rows, 4),
+  })
+}
+
 async function saveShopCounts(on: Queryable, touched: Touched): Promise<void> {
-  const rows = touched.flatMap(({ state, id }) =>
-    [...state.shopCounts].map(([shop, count]) => rowOfShopCount(id, shop, count)),
+  const rows = touched.flatMap(({ state, row }) =>
+    [...state.shopCounts].map(([shop, { open, shortage, untracked }]) => [row.id, shop, open, shortage, untracked]),
   )
-  await upsert(on, 'sku_shop', ['sku_id', 'shop'], rows)
+  if (rows.length === 0) return
+  // Index: primary key.
+  await on.query({
+    name: 'save_shop_counts',
+    text: `
+      insert into sku_shop (sku_id, shop, open_units, shortage_units, untracked_units)
+      select * from unnest($1::int[], $2::text[], $3::int[], $4::int[], $5::int[])
+      on conflict (sku_id, shop) do update set
+        open_units = excluded.open_units,
+        shortage_units = excluded.shortage_units,
+        untracked_units = excluded.untracked_units`,
+    values: columnsOf(rows, 5),
+  })
 }
 
 async function saveInbound(on: Queryable, touched: Touched, now: Instant): Promise<void> {
-  const rows = touched.flatMap(({ state, id, changes }) => {
+  const rows = touched.flatMap(({ state, row, changes }) => {
     const keys = new Set(changes.flatMap((change) => (change.set === 'inbound' ? [inboundKey(change.line)] : [])))
     return [...keys].flatMap((key) => {
       const line = state.inbound.get(key)
-      return line ? [rowOfInbound(id, line)] : []
+      return line ? [rowOfInbound(row.id, line)] : []
     })
   })
   if (rows.length === 0) return
   // Every ETA that moved is kept: lateness is learned from these. Primary key of inbound_line.
-  await on.query(
+  const etas = on.query(
     `insert into eta_change (sku_id, purchase_order, line, supplier, eta_before, eta_after, told_at)
      select new.sku_id, new.purchase_order, new.line, new.supplier, old.eta, new.eta, $2
      from json_populate_recordset(null::inbound_line, $1) as new
@@ -108,7 +194,7 @@ async function saveInbound(on: Queryable, touched: Touched, now: Instant): Promi
      where old.eta is distinct from new.eta`,
     [JSON.stringify(rows), timestamp(now)],
   )
-  await upsert(on, 'inbound_line', ['sku_id', 'purchase_order', 'line'], rows)
+  await Promise.all([etas, upsert(on, 'inbound_line', ['sku_id', 'purchase_order', 'line'], rows)])
 }
 
 /**
@@ -132,12 +218,14 @@ async function saveReservations(on: Queryable, outcome: Outcome): Promise<void> 
   const { now } = outcome
   // One row for each: an API key may come twice in a batch, and then the later `until` counts.
   const reservations = [...new Map(outcome.reservations.map((each) => [each.reservation, each])).values()]
-  await on.query(
-    `insert into reservation (id, shop, via, called_at, until, basket)
-     select id, shop, via, $1, until, basket
-     from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[]) as new (id, shop, via, until, basket)
-     on conflict (id) do update set until = excluded.until`,
-    [
+  await on.query({
+    name: 'save_reservations',
+    text: `
+      insert into reservation (id, shop, via, called_at, until, basket)
+      select id, shop, via, $1, until, basket
+      from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[]) as new (id, shop, via, until, basket)
+      on conflict (id) do update set until = excluded.until`,
+    values: [
       timestamp(now),
       reservations.map(({ reservation }) => reservation),
       reservations.map(({ shop }) => shop),
@@ -145,41 +233,41 @@ async function saveReservations(on: Queryable, outcome: Outcome): Promise<void> 
       reservations.map(({ until }) => (until === undefined ? null : timestamp(until))),
       reservations.map(({ basket }) => (basket ? Buffer.from(basket) : null)),
     ],
-  )
+  })
 }
 
 /**
  * A change marks (shop, SKU) dirty; the publisher reads present truth. Every shop that is read and written is marked, whichever
  * shop the change began in: they sell from one pool. Rows are inserted in one order, SKU then shop.
+ *
+ * A mark that is due and that nobody has claimed says it all already: it is locked until our commit and left as it is, so that
+ * whoever claims it next reads what we wrote. For a hot SKU that is one row less to write for each batch.
  */
 async function markDirty(on: Queryable, touched: Touched, rules: Configuration): Promise<void> {
   const shops = [...rules.shops.values()].filter(({ kind }) => kind === 'shopware').map(({ shop }) => shop)
   if (shops.length === 0) return
-  await on.query(
-    `insert into dirty (shop, sku_id)
-     select shop, sku_id
-     from unnest($1::text[]) as shop
-     cross join unnest($2::int[]) as sku_id
-     order by sku_id, shop
-     on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = least(dirty.due_at, excluded.due_at)`,
-    [shops, touched.map(({ id }) => id)],
-  )
+  await on.query({
+    name: 'mark_dirty',
+    text: `
+      insert into dirty (shop, sku_id)
+      select shop, sku_id
+      from unnest($1::text[]) as shop
+      cross join unnest($2::int[]) as sku_id
+      order by sku_id, shop
+      on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = least(dirty.due_at, excluded.due_at)
+      where dirty.claimed_until is not null or dirty.due_at > excluded.due_at`,
+    values: [shops, touched.map(({ row }) => row.id)],
+  })
 }
 
+/** The last word about a key counts: raised and settled within one batch is settled. */
 async function saveIncidents(on: Queryable, { incidents }: Outcome): Promise<void> {
-  // The last word about a key counts: raised and settled within one batch is settled.
-  const last = new Map(incidents.map((incident) => [`${incident.code}/${incident.key}`, incident]))
-  const opened = [...last.values()].filter(({ opens }) => opens)
-  const closed = [...last.values()].filter(({ opens }) => !opens)
-  if (opened.length > 0) {
-    await on.query(
-      `insert into incident (code, key, shop, sku, order_number, units, cause)
-       select *
-       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[]) as told (code, key)
-       order by code, key
-       on conflict (code, key) where closed_at is null
-       do update set seen = incident.seen + 1, units = excluded.units, cause = excluded.cause`,
-      [
+  const last = [...new Map(incidents.map((incident) => [`${incident.code}/${incident.key}`, incident])).values()]
+  const opened = last.filter(({ opens }) => opens)
+  const closed = last.filter(({ opens }) => !opens)
+  await Promise.all([
+    opened.length > 0 &&
+      on.query(OPEN_INCIDENTS, [
         opened.map(({ code }) => code),
         opened.map(({ key }) => key),
         opened.map(({ shop }) => shop ?? null),
@@ -187,15 +275,23 @@ async function saveIncidents(on: Queryable, { incidents }: Outcome): Promise<voi
         opened.map(({ orderNumber }) => orderNumber ?? null),
         opened.map(({ units }) => units ?? null),
         opened.map(({ cause }) => cause),
-      ],
-    )
-  }
-  if (closed.length > 0) {
-    await on.query(
-      `update incident set closed_at = clock_timestamp()
-       from unnest($1::text[], $2::text[]) as settled (code, key)
-       where incident.code = settled.code and incident.key = settled.key and incident.closed_at is null`,
-      [closed.map(({ code }) => code), closed.map(({ key }) => key)],
-    )
-  }
+      ]),
+    closed.length > 0 && on.query(CLOSE_INCIDENTS, [closed.map(({ code }) => code), closed.map(({ key }) => key)]),
+  ])
 }
+
+// Index: incident_open_once. Rows go in by code and key.
+const OPEN_INCIDENTS = `
+insert into incident (code, key, shop, sku, order_number, units, cause)
+select *
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[]) as told (code, key)
+order by code, key
+on conflict (code, key) where closed_at is null
+do update set seen = incident.seen + 1, units = excluded.units, cause = excluded.cause`
+
+const CLOSE_INCIDENTS = `
+update incident set closed_at = clock_timestamp()
+from unnest($1::text[], $2::text[]) as settled (code, key)
+where incident.code = settled.code
+  and incident.key = settled.key
+  and incident.closed_at is null`
