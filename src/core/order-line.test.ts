@@ -237,3 +237,25 @@ describe('lists of open orders', () => {
     expect(house.sellable()).toBe(5)
   })
 })
+
+describe('the same act told again under another identity', () => {
+  test.each([
+    ['allocated', 2],
+    ['shipped', 3],
+  ] as const)('%s twice is once, by its number', (says, units) => {
+    const house = ofFive()
+    house.say(orderWord(says, 'o', units, at(2)))
+    expect(house.say(orderWord(says, 'o', units, at(2)))).toBe('repeated')
+    house.say(netFigure(10 - units, at(3)))
+    expect(house.stock()).toMatchObject({ sellableUnits: 5, terms: [{ chargedUnits: 0 }] })
+  })
+
+  test('what was taken back twice is taken back once', () => {
+    const house = ofFive()
+    house.say(orderWord('allocated', 'o', 4, at(2)))
+    house.say(orderWord('deallocated', 'o', 2, at(3)))
+    expect(house.say(orderWord('deallocated', 'o', 2, at(3)))).toBe('repeated')
+    house.say(netFigure(8, at(4)))
+    expect(house.sellable()).toBe(5)
+  })
+})

@@ -10,7 +10,7 @@ import { byPromise, type Demand, type DemandPatch, isLive, type Mark, rankOf } f
 import { addDemand, alter, alterUpTo, type Draft } from './draft.ts'
 import { reconsider } from './figure.ts'
 import type { Units, WarehouseId } from './ids.ts'
-import { compareStamps, isLater, isOrdered, knownIn, knownSince } from './inclusion.ts'
+import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
 import { raiseShortage, serveShortages, settleShortage } from './peg.ts'
 import { tellChange } from './rise.ts'
 import type { OrderLineWord, Stamp } from './word.ts'
@@ -22,6 +22,7 @@ export type WordVerdict = 'applied' | 'repeated' | 'unknown-order'
 export function takeOrderLineWord(draft: Draft, word: OrderLineWord): WordVerdict {
   const line = demandsOf(draft, word)
   if (line.length === 0) return 'unknown-order'
+  if (line.some((demand) => hasTrace(demand, word))) return 'repeated'
   const left = tell(draft, word, line)
   if (word.says === 'shipped') shipBeyond(draft, word, line, left)
   const warehouses = new Set([word.warehouse, ...line.filter(isLive).flatMap(warehouseOf)])
@@ -55,6 +56,25 @@ function demandsOf(draft: Draft, { shop, order, line }: OrderLineWord): readonly
         (line === undefined || demand.orderLine.lineId === line),
     )
     .sort(byPromise)
+}
+
+/** The same act, told again under another identity: two acts of a source that counts never share a number. */
+function hasTrace({ mark, unmark, phase }: Demand, { says, warehouse, stamp }: OrderLineWord): boolean {
+  const isIts = (known: Stamp | undefined): boolean =>
+    stamp.sequence !== undefined && known?.sequence === stamp.sequence && known.epoch === stamp.epoch
+  switch (says) {
+    case 'allocated':
+      return mark?.by === 'allocated' && mark.warehouse === warehouse && phase !== 'shipped' && isIts(mark.stamp)
+    case 'shipped':
+      return mark?.warehouse === warehouse && phase === 'shipped' && isIts(mark.stamp)
+    case 'deallocated':
+    case 'cancelled':
+      return isIts(unmark)
+    case 'acknowledged':
+    case 'picked':
+    case 'short':
+      return false
+  }
 }
 
 /** How well units fit a word, best first; `undefined`: they cannot be meant. */
@@ -392,7 +412,7 @@ function ship(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNet:
     markBy(demand.mark?.by === 'open-orders' ? 'shipped' : 'allocated', word)
   const left = alterUpTo(draft, missed, word.units, named, 'shipped')
   const meant = fitting(line, fitsShipment(word, isNet))
-  const marked = (demand: Demand): DemandPatch => issue(draft, demand, word, isNet)
+  const marked = (demand: Demand): DemandPatch => issue(demand, word, isNet)
   tellImplied(draft, word, unitsWith(meant, left, marked))
   return alterUpTo(
     draft,
@@ -410,8 +430,7 @@ function ship(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNet:
  */
 function shipBeyond(draft: Draft, word: OrderLineWord, line: readonly Demand[], units: Units): void {
   const [first] = line
-  const isTold = line.some(({ mark }) => mark?.by === 'shipped' && isSameMoment(mark.stamp, word.stamp))
-  if (units === 0 || !first?.orderLine || isTold || !draft.state.shelves.has(word.warehouse)) return
+  if (units === 0 || !first?.orderLine || !draft.state.shelves.has(word.warehouse)) return
   const { shop, promisedAt, orderLine, placedAt } = first
   // Those that were allocated before they were cancelled are out of a net figure already.
   const allocated = line.reduce(
@@ -436,21 +455,14 @@ function shipBeyond(draft: Draft, word: OrderLineWord, line: readonly Demand[], 
   )
 }
 
-/** The same act, told again: two acts of a source that counts never share a number. */
-const isSameMoment = (a: Stamp, b: Stamp): boolean =>
-  isOrdered(a) && a.epoch === b.epoch && a.sequence === b.sequence && a.asOf === b.asOf
-
 /**
  * The goods issue is the mark of a gross figure; of a net one it implies the allocation, where that was not told. Where it was,
  * only a figure as new as the issue is sure for good: units may be taken back and allocated again in between.
  */
-function issue(draft: Draft, demand: Demand, word: OrderLineWord, isNet: boolean): DemandPatch {
+function issue(demand: Demand, word: OrderLineWord, isNet: boolean): DemandPatch {
   const isTold = isAllocated(demand, word) && demand.mark !== undefined && !isLater(demand.mark.stamp, word.stamp)
   if (!isNet || !isTold) return markBy('shipped', word)
-  const figure = draft.state.shelves.get(word.warehouse)?.figure
-  // A mark that a list has confirmed would say that the list missed the units.
-  if (demand.mark?.by === 'confirmed') return markBy('allocated', word)
-  return demand.contained && !(figure && isLater(word.stamp, figure.stamp)) ? {} : markBy('allocated', word)
+  return markBy('allocated', word)
 }
 
 // ── what the warehouse gives up ─────────────────────────────────────────────────────────────────────────────────────
