@@ -105,6 +105,8 @@ export interface SimulatedWarehouse {
   ): void
   /** The book as it stands. */
   readonly book: () => Readonly<Book>
+  /** Says from now on that it has been restarted, for whoever counts its restarts. */
+  beginEpoch(): void
   transfer(sku: string, units: number, from: string, to: string): void
   /** Every figure of one warehouse with its list of open orders. */
   snapshot(warehouse?: string): void
@@ -359,6 +361,9 @@ export function startSimulatedWarehouse(options: WarehouseOptions): SimulatedWar
       }
     },
     book: () => book,
+    beginEpoch() {
+      book.epoch++
+    },
     transfer(sku, units, from, to) {
       const transfer = `T${random.hex(6)}`
       put(sku, from, -units)

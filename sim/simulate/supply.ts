@@ -83,6 +83,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
   let tick = 0
   let newestArrived = 0
   let restored = false
+  let toldEpoch = false
 
   const deliver = async (messageId: string, body: string, tried: number): Promise<void> => {
     const holdfast = options.holdfast()
@@ -204,6 +205,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
     restore(newEpoch) {
       wms.restartFromBackup({ newEpoch })
       restored = true
+      toldEpoch = newEpoch
       rare.saw(newEpoch ? 'restart with a new epoch' : 'restart disputed')
     },
     setRight() {
@@ -227,6 +229,8 @@ export function openSource(options: SourceOptions): SimulatedSource {
         line.allocated -= Math.min(line.allocated, Math.max(0, over))
         line.picked = Math.min(line.picked, line.allocated)
       }
+      // Whoever sets the book right says so: numbers from before it compare with nothing that follows.
+      if (!toldEpoch) wms.beginEpoch()
       restored = false
     },
   }

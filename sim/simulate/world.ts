@@ -299,7 +299,8 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
     },
     reopen({ b }) {
       const found = anOrder(b, ({ state }) => state === 'cancelled')
-      if (!found) return
+      // Late words about the order's first life would be taken for its second.
+      if (!found || sources.some((source) => source.oldestUnderWay() !== Number.POSITIVE_INFINITY)) return
       rare.saw('cancelled order reopened')
       for (const line of found.order.lines) truth.excuse(String(line.payload.productNumber), line.units)
       life.reopenOrder(found.shop.world, found.order.id)
@@ -382,7 +383,10 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
 
   /** Which source serves a line: one of them, for good. */
   const servedBy = new Map<string, SimulatedSource>()
+  /** Lines that their shop has no more, and that a restarted book may bring up again. */
+  const deleted: Parameters<SimulatedSource['handOver']>[0][] = []
   function handOver(wanted: Parameters<SimulatedSource['handOver']>[0], isNew = true): boolean {
+    if (!isNew) deleted.push(wanted)
     let source = servedBy.get(wanted.line)
     if (!source) {
       if (!isNew || wanted.units === 0) return false
@@ -417,6 +421,7 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
             units: order.state === 'cancelled' ? 0 : line.units,
           })
     }
+    for (const line of deleted) hand({ ...line, units: 0 })
     for (const { channel, orderNumber, state, lines } of channels.orders)
       for (const { line, sku, units } of lines)
         hand({ shop: channel, orderNumber, line, sku, units: state === 'cancelled' ? 0 : units })
@@ -594,7 +599,8 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
     'back-up': ({ a }) => aSource(a).wms.backUp(),
     restore({ a, b }) {
       const source = aSource(a)
-      if (source.wasRestored()) return
+      // What a book has forgotten while it was under way to us, nobody can prove any more.
+      if (source.wasRestored() || source.oldestUnderWay() !== Number.POSITIVE_INFINITY) return
       for (const sku of shape.skus) truth.excuse(sku, 1_000)
       source.restore(b % 2 === 0)
       for (const warehouse of source.shape.warehouses)

@@ -4,6 +4,7 @@ import {
   at,
   clock,
   EAST,
+  grossFigure,
   LAMP,
   MAIN,
   netFigure,
@@ -76,6 +77,19 @@ describe('a list of open orders', () => {
       expect(house.stateOf(LAMP).shelves.get(MAIN)?.chargedUnits).toBe(0)
     },
   )
+
+  test('of a warehouse says nothing of units that another one has allocated and that we serve from here now', () => {
+    const house = openHouse(rulesWith({ source: { semantics: 'gross' }, warehouses: [MAIN, EAST] }))
+    house.say(grossFigure(3, at(1)))
+    house.say(grossFigure(5, at(2), { warehouse: EAST }))
+    house.decide(orderCommand('A', [{ units: 3 }]))
+    house.say(orderWord('allocated', 'A', 3, at(3)))
+    house.say(orderWord('short', 'A', 3, at(4)))
+    house.say(grossFigure(0, at(5)))
+    house.snapshot(grossFigure(5, at(6), { warehouse: EAST }), openOrdersWord([], at(6), EAST))
+    expect(house.sellable()).toBe(2)
+    expect(house.demands().reduce((sum, { units }) => sum + units, 0)).toBe(3)
+  })
 
   test('settles the shortage of units that it shows allocated', () => {
     const house = openHouse(rulesWith())

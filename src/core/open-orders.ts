@@ -141,7 +141,8 @@ function knownBefore(draft: Draft, demand: Demand, word: OpenOrdersWord): boolea
   if (!order || (compareStamps(word.stamp, order)?.order ?? -1) < 0) return false
   const isOnly = isOnlyWarehouse(draft, word.warehouse)
   if (demand.supply.kind === 'shortage') return isOnly
-  return isHere(demand, word) && (isOnly || rankOf(demand.phase) >= rankOf('allocated'))
+  const taker = demand.mark?.warehouse ?? demand.knownSince?.warehouse
+  return isHere(demand, word) && (isOnly || (rankOf(demand.phase) >= rankOf('allocated') && taker === word.warehouse))
 }
 
 function isOnlyWarehouse({ rules }: Draft, warehouse: WarehouseId): boolean {
