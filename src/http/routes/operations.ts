@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { textOf } from '../../adapters/wms/json.ts'
-import { checkConfiguration, readConfigurationYaml } from '../../app/configuration-file.ts'
+import { changeProblems } from '../../app/configuration-change.ts'
+import { type ConfigurationProblem, checkConfiguration, readConfigurationYaml } from '../../app/configuration-file.ts'
 import { warehouseOf } from '../../core/ids.ts'
 import { actorOf, need } from '../auth.ts'
 import type { Bodies } from '../bodies.ts'
@@ -71,16 +72,9 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
       async (request) => {
         const read =
           typeof request.body === 'string' ? readConfigurationYaml(request.body) : checkConfiguration(request.body)
-        if ('problems' in read) {
-          const [first] = read.problems
-          throw new Problem(
-            'CONFIGURATION_WRONG',
-            `${first?.path || 'The document'} ${first?.problem ?? 'is wrong'}.`,
-            {
-              more: { problems: read.problems },
-            },
-          )
-        }
+        if ('problems' in read) throw configurationWrong(read.problems)
+        const changes = changeProblems((await world.configuration()).document, read.document)
+        if (changes.length > 0) throw configurationWrong(changes)
         return await world.configure(read.document, actorOf(request), request.query.dryRun ?? false)
       },
     )
@@ -197,3 +191,10 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
 
 const isoIn = (name: string, moment: number | undefined): Record<string, string> =>
   moment === undefined ? {} : { [name]: new Date(moment).toISOString() }
+
+function configurationWrong(wrong: readonly ConfigurationProblem[]): Problem {
+  const [first] = wrong
+  return new Problem('CONFIGURATION_WRONG', `${first?.path || 'The document'} ${first?.problem ?? 'is wrong'}.`, {
+    more: { problems: wrong },
+  })
+}
