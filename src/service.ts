@@ -13,12 +13,17 @@ import {
 import { type Database, databaseNow, openDatabase } from './adapters/postgres/database.ts'
 import { chooseSchema, type DemoWish } from './adapters/postgres/demo-schema.ts'
 import { startEmbeddedPostgres } from './adapters/postgres/embedded.ts'
+import { configurationAt, stateAtMoment } from './adapters/postgres/history.ts'
+import { type SnapshotRound, takeSnapshots } from './adapters/postgres/history-snapshots.ts'
 import { fileDelivery, inboxOn, wakeParked } from './adapters/postgres/inbox-store.ts'
 import { createLane } from './adapters/postgres/lane.ts'
 import { openLeases } from './adapters/postgres/lease.ts'
 import { appendEntry } from './adapters/postgres/ledger.ts'
+import { exportLedger, exportMonth } from './adapters/postgres/ledger-export.ts'
+import { ledgerSearch } from './adapters/postgres/ledger-search.ts'
 import { loadStates } from './adapters/postgres/load.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
+import { createArchivist, ledgerMonths } from './adapters/postgres/partitions-archive.ts'
 import { orderOfReservation } from './adapters/postgres/placed-query.ts'
 import { publicationBookOn } from './adapters/postgres/publication-store.ts'
 import {
@@ -28,8 +33,6 @@ import {
   incidentPage,
   keepAnswer,
   keptAnswer,
-  ledgerFeed,
-  ledgerPage,
   openIncident,
 } from './adapters/postgres/queries.ts'
 import { isNewWebhook, registrationsOn, tokensOn } from './adapters/postgres/registration-store.ts'
@@ -84,6 +87,7 @@ export type ServiceOptions = {
 
 const APPLY_EVERY_MS = 500
 const SEAL_EVERY_MS = 2_000
+const REMEMBER_EVERY_MS = 5_000
 const CONFIGURATION_EVERY_MS = 1_000
 const BURY_EVERY_MS = 60_000
 /** SKUs that are believed again at once. */
@@ -241,6 +245,17 @@ export async function startService({ config, log, version, demo = 'never', secre
     onTrouble: trouble,
     round: async () => (await sealBlock(database)) > 0,
   })
+  let snapshots: SnapshotRound | undefined
+  const remembering = startLoop({
+    name: 'remember',
+    everyMs: REMEMBER_EVERY_MS,
+    onTrouble: trouble,
+    round: async () => {
+      snapshots = await takeSnapshots(database, snapshots?.place)
+      return snapshots.more
+    },
+  })
+  const archivist = createArchivist(database)
 
   // ── rules again: every process notices a change within a second ──
   const useConfiguration = async (next: StoredConfiguration): Promise<void> => {
@@ -325,8 +340,15 @@ export async function startService({ config, log, version, demo = 'never', secre
       receive,
       mayReceive: (source, headers) => doors.get(source)?.mayBeAuthentic(headers) ?? false,
       replay: (id) => replayDeadLetter(receivePorts, deadLettersOn(database), id),
-      ledger: (page) => ledgerPage(pool, page),
-      feed: (page) => ledgerFeed(pool, page),
+      ledger: (filter, page) => ledgerSearch(pool, filter, page),
+      ledgerLines: (asked, format) =>
+        'month' in asked ? exportMonth(pool, asked.month) : exportLedger(database, asked, format),
+      ledgerMonths: () => ledgerMonths(pool),
+      archiveMonth: archivist.archive,
+      async past(sku, moment) {
+        const { document, version } = await configurationAt(pool, moment)
+        return { past: await stateAtMoment(pool, sku, moment), rules: configurationOf(document, version) }
+      },
       incidents: (page) => incidentPage(pool, page),
       deadLetters: (page) => deadLetterPage(pool, page),
       configuration: async () => stored,
@@ -373,7 +395,7 @@ export async function startService({ config, log, version, demo = 'never', secre
       createToken: (name, scope) => createToken(pool, name, scope),
       keptAnswer: (scope, key) => keptAnswer(pool, scope, key),
       keepAnswer: (scope, key, answer) => keepAnswer(pool, scope, key, answer),
-      verify: () => verify(database),
+      verify: (onProgress) => verify(database, onProgress),
       shopware,
       appBundle: { appSecret, version },
       isReady: () =>
@@ -405,6 +427,8 @@ export async function startService({ config, log, version, demo = 'never', secre
         burying.stop(),
         sweeping.stop(),
         sealing.stop(),
+        remembering.stop(),
+        archivist.stop(),
         noticing.stop(),
         side.stop(),
       ])

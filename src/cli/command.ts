@@ -28,6 +28,8 @@ export type Client = {
     path: string,
     options?: { body?: unknown; raw?: string | Uint8Array; headers?: Record<string, string> },
   ): Promise<Answer>
+  /** The answer as it comes, in pieces: for what may be larger than memory. */
+  open(method: string, path: string, accept: string): Promise<AsyncIterable<Uint8Array>>
 }
 export type Answer = { readonly httpCode: number; readonly body: unknown }
 
@@ -56,34 +58,54 @@ export function clientOf(config: { url: string; token: string | undefined; token
       return undefined
     }
   }
+  const unreachable = (cause: unknown): never => {
+    throw new Unreachable(`No Holdfast answers at ${config.url}. Start it with "npm start", or set HOLDFAST_URL.`, {
+      cause,
+    })
+  }
+  const send = async (path: string, init: RequestInit): Promise<Response> => {
+    const bearer = token()
+    const headers = { ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }), ...init.headers }
+    return await fetch(`${config.url}${path}`, { ...init, headers }).catch(unreachable)
+  }
+  const read = async (answer: Response): Promise<unknown> => {
+    const text = await answer.text().catch(unreachable)
+    const type = answer.headers.get('content-type') ?? ''
+    // A login page or another program on the port must not be taken for an answer.
+    if (text !== '' && !/^application\/([a-z]+\+)?json\b/.test(type)) {
+      throw new Unreachable(`Something answers at ${config.url}, but it is no Holdfast. Set HOLDFAST_URL.`)
+    }
+    const parsed: unknown = text === '' ? undefined : JSON.parse(text)
+    if (answer.status >= 400) throw new Refused(parsed)
+    return parsed
+  }
   return {
     async request(method, path, { body, raw, headers = {} } = {}) {
-      const bearer = token()
-      const unreachable = (cause: unknown): never => {
-        throw new Unreachable(`No Holdfast answers at ${config.url}. Start it with "npm start", or set HOLDFAST_URL.`, {
-          cause,
-        })
-      }
-      const answer = await fetch(`${config.url}${path}`, {
+      const answer = await send(path, {
         method,
-        headers: {
-          ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
+        headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
         ...(body === undefined ? (raw === undefined ? {} : { body: raw }) : { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(REQUEST_WITHIN_MS),
-      }).catch(unreachable)
-      const text = await answer.text().catch(unreachable)
-      const type = answer.headers.get('content-type') ?? ''
-      // A login page or another program on the port must not be taken for an answer.
-      if (text !== '' && !/^application\/([a-z]+\+)?json\b/.test(type)) {
-        throw new Unreachable(`Something answers at ${config.url}, but it is no Holdfast. Set HOLDFAST_URL.`)
-      }
-      const parsed: unknown = text === '' ? undefined : JSON.parse(text)
-      if (answer.status >= 400) throw new Refused(parsed)
-      return { httpCode: answer.status, body: parsed }
+      })
+      return { body: await read(answer), httpCode: answer.status }
     },
+    async open(method, path, accept) {
+      const answer = await send(path, { method, headers: { accept } })
+      if (answer.status >= 400 || !answer.headers.get('content-type')?.startsWith(accept)) {
+        await read(answer)
+        throw new Unreachable(`Something answers at ${config.url}, but not as Holdfast does. Set HOLDFAST_URL.`)
+      }
+      return piecesOf(answer, unreachable)
+    },
+  }
+}
+
+async function* piecesOf(answer: Response, broken: (cause: unknown) => never): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of answer.body ?? []) yield piece
+  } catch (cause) {
+    // A connection that breaks in the middle must not be taken for the end.
+    broken(cause)
   }
 }
 

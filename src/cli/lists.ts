@@ -1,60 +1,20 @@
-/** `holdfast ledger`, `incidents`, `dead-letters`, `shops`: what happened and what waits for somebody. */
+/** `holdfast incidents`, `dead-letters`, `shops`: what waits for somebody. */
 import { parseArgs } from 'node:util'
 import type { Static } from 'typebox'
-import type { DeadLetterPage, DeliveryReceipt, IncidentPage, LedgerPage } from '../http/contract.ts'
+import type { DeadLetterPage, DeliveryReceipt, IncidentPage } from '../http/contract.ts'
 import { asJson, type Command, EXIT, plain, read, table, wholeNumber } from './command.ts'
 
 const PAGE = { after: { type: 'string' }, limit: { type: 'string' }, json: { type: 'boolean' } } as const
 
 function query(values: Record<string, string | boolean | undefined>): string {
   for (const name of ['after', 'limit']) {
-    // A place in the ledger's feed is two numbers.
-    if (typeof values[name] === 'string') for (const part of values[name].split('.')) wholeNumber(part, `--${name}`)
+    if (typeof values[name] === 'string') wholeNumber(values[name], `--${name}`)
   }
   return new URLSearchParams(
     Object.entries(values).flatMap(([name, value]) =>
       value === undefined || name === 'json' ? [] : [[name, String(value)] as [string, string]],
     ),
   ).toString()
-}
-
-export const ledger: Command = {
-  name: 'ledger',
-  summary: 'Every change: who, when, why, from what to what',
-  usage: 'holdfast ledger [--sku SKU] [--after N] [--limit N] [--json]',
-  async run(args, { client, out }) {
-    const { values } = read(() => parseArgs({ args: [...args], options: { ...PAGE, sku: { type: 'string' } } }))
-    const { body } = await client.request('GET', `/v1/ledger?${query(values)}`)
-    const { entries, next } = body as Static<typeof LedgerPage>
-    const rows = entries.map((entry) => [
-      entry.at,
-      entry.stream,
-      entry.version,
-      entry.kind,
-      whyOf(entry.body),
-      entry.actor,
-      entry.cause,
-    ])
-    out(
-      values.json
-        ? asJson(body)
-        : table(['AT', 'STREAM', 'VERSION', 'COMMAND', 'WHAT', 'WHO', 'CAUSE'], rows) + more(next),
-    )
-    return EXIT.ok
-  },
-}
-
-/** The changes of an entry in a few words. */
-function whyOf(body: unknown): string {
-  const { changes } = body as {
-    changes?: { why?: string; demand?: { units: number }; shelf?: { figure: { units: number } } }[]
-  }
-  return (changes ?? [])
-    .flatMap(({ why, demand, shelf }) =>
-      why === undefined ? [] : [`${why}${demand ? ` ${demand.units}` : shelf ? ` ${shelf.figure.units}` : ''}`],
-    )
-    .join(', ')
-    .slice(0, 60)
 }
 
 export const incidents: Command = {

@@ -3,7 +3,8 @@ import { ConfigProblem, readClientConfig } from '../config.ts'
 import { apply } from './apply.ts'
 import { type Client, type Command, clientOf, EXIT, Refused, type Shell, Unreachable, UsageProblem } from './command.ts'
 import { exportConfiguration } from './export.ts'
-import { deadLetters, incidents, ledger, shops } from './lists.ts'
+import { ledger } from './ledger.ts'
+import { deadLetters, incidents, shops } from './lists.ts'
 import { reserve } from './reserve.ts'
 import { send } from './send.ts'
 import { demo, serve, start } from './serve.ts'
@@ -73,11 +74,13 @@ const asksForHelp = (args: readonly string[]): boolean => {
 /** Reads the environment when the service is first asked, so that `serve` does not stumble over what only clients need. */
 function lazyClient(env: Shell['env']): Client {
   let client: Client | undefined
+  const known = (): Client => {
+    client ??= clientOf(readClientConfig(env))
+    return client
+  }
   return {
-    request(...asked) {
-      client ??= clientOf(readClientConfig(env))
-      return client.request(...asked)
-    },
+    request: (...asked) => known().request(...asked),
+    open: (...asked) => known().open(...asked),
   }
 }
 

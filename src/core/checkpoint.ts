@@ -12,8 +12,11 @@ export type StateImage = {
   readonly demands: readonly Demand[]
 }
 
-/** How many demands had ended, and the sum (modulo 2^256, in hex) of the SHA-256 of each: of more, the archived file is the proof. */
-export type EndedDemands = { readonly count: number; readonly sum: string }
+/**
+ * How many demands had ended, and the sum (modulo 2^256, in hex) of the SHA-256 of each: a checksum, the archived file is the proof.
+ * No sum where one of them changed after its end.
+ */
+export type EndedDemands = { readonly count: number; readonly sum?: string }
 
 /**
  * What a `checkpoint` entry of a SKU keeps: the state at the last version before the cut. It stands somewhere behind the cut and

@@ -103,7 +103,15 @@ export const OrderAnswer = Type.Object({
   shortageUnits: Units,
 })
 
-export const StockQuery = Type.Object({ shop: Type.Optional(Name) }, { additionalProperties: false })
+/** A moment in a question. */
+const Moment = Type.String({
+  maxLength: 40,
+  description: 'an RFC 3339 time with an offset, as 2026-03-14T15:09:26Z',
+})
+export const StockQuery = Type.Object(
+  { shop: Type.Optional(Name), at: Type.Optional(Moment) },
+  { additionalProperties: false },
+)
 export const StockListQuery = Type.Object(
   {
     skus: Type.String({ minLength: 1, maxLength: 16_000, description: 'SKUs separated by commas' }),
@@ -115,6 +123,10 @@ export const StockListQuery = Type.Object(
 export const Stock = Type.Object({
   sku: Type.String(),
   ledgerVersion: Type.Integer(),
+  /** Only of a moment that was asked for: it, the last entry up to it, and the version of the rules in force then. */
+  at: Type.Optional(Instant),
+  lastEntryAt: Type.Optional(Instant),
+  configuration: Type.Optional(Type.Integer()),
   tracked: Type.Boolean(),
   warehouses: Type.Array(
     Type.Object({
@@ -173,13 +185,33 @@ const page = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, description: 'a whole number from 1 to 500' })),
 }
 export const Page = Type.Object(page, { additionalProperties: false })
+export const Month = Type.String({ pattern: '^20[0-9]{2}-(0[1-9]|1[0-2])$', description: 'a month such as 2026-03' })
+/** What entries of the ledger are looked for by; all that is given. */
+const ledgerFilter = {
+  sku: Type.Optional(SkuText),
+  actor: Type.Optional(Id),
+  cause: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: PLAIN, description: 'a text' })),
+  kind: Type.Optional(Name),
+  from: Type.Optional(Moment),
+  to: Type.Optional(Moment),
+}
 export const LedgerQuery = Type.Object(
   {
     after: Type.Optional(
       Type.String({ pattern: '^[0-9]{1,19}(\\.[0-9]{1,15})?$', description: 'the `next` of the page before' }),
     ),
     limit: page.limit,
-    sku: Type.Optional(SkuText),
+    ...ledgerFilter,
+  },
+  { additionalProperties: false },
+)
+export const LedgerExportQuery = Type.Object(
+  {
+    format: Type.Optional(
+      Type.Union([Type.Literal('ndjson'), Type.Literal('csv')], { description: 'ndjson (if absent) or csv' }),
+    ),
+    month: Type.Optional(Month),
+    ...ledgerFilter,
   },
   { additionalProperties: false },
 )
@@ -206,6 +238,34 @@ export const LedgerPage = Type.Object({
     }),
   ),
   next: Type.Optional(Type.String({ description: 'Give it as `after` to go on' })),
+})
+
+export const MonthParams = Type.Object({ month: Month })
+export const ArchiveBody = Type.Object(
+  {
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'the SHA-256 of the exported month, in hex' }),
+  },
+  { additionalProperties: false },
+)
+export const LedgerMonths = Type.Object({
+  kept: Type.Array(Type.Object({ month: Type.String(), sealedEntries: Type.Integer() })),
+  archived: Type.Array(
+    Type.Object({
+      month: Type.String(),
+      entries: Type.Integer(),
+      seals: Type.Integer(),
+      sha256: Type.String({ description: 'SHA-256 of the file of the month, in hex' }),
+    }),
+  ),
+})
+export const ArchiveProgress = Type.Object({
+  month: Type.String(),
+  state: Type.Union([Type.Literal('working'), Type.Literal('archived')], {
+    description: 'working: ask again with the same body',
+  }),
+  what: Type.String(),
+  entries: Type.Optional(Type.Integer()),
+  sha256: Type.Optional(Type.String()),
 })
 
 export const IncidentPage = Type.Object({
@@ -297,8 +357,26 @@ export const Trusted = Type.Object({
 export const Verified = Type.Object({
   problems: Type.Array(Type.String()),
   entries: Type.Integer(),
+  archivedEntries: Type.Integer({ description: 'Entries of archived months: only their seals are here' }),
   seals: Type.Integer(),
+  unsealedEntries: Type.Integer(),
+  snapshots: Type.Integer(),
   skus: Type.Integer(),
+  first: Type.Optional(
+    Type.Object(
+      {
+        table: Type.String(),
+        key: Type.Record(Type.String(), Type.Unknown()),
+        column: Type.Optional(Type.String()),
+        stored: Type.Unknown(),
+        told: Type.Unknown(),
+        lastChangedBy: Type.Optional(
+          Type.Object({ stream: Type.String(), version: Type.Integer(), at: Instant, kind: Type.String() }),
+        ),
+      },
+      { description: 'The first place where the tables and the ledger part' },
+    ),
+  ),
 })
 
 export const Live = Type.Object({ live: Type.Boolean() })

@@ -226,6 +226,9 @@ describe('who may do what', () => {
     ['GET', '/v1/stock/LAMP', 'read'],
     ['GET', '/v1/stock?skus=LAMP', 'read'],
     ['GET', '/v1/ledger', 'read'],
+    ['GET', '/v1/ledger/export', 'read'],
+    ['GET', '/v1/ledger/months', 'read'],
+    ['POST', '/v1/ledger/months/2001-01/archive', 'admin'],
     ['GET', '/v1/incidents', 'read'],
     ['GET', '/v1/dead-letters', 'read'],
     ['GET', '/v1/shops', 'read'],
@@ -280,7 +283,8 @@ describe('who may do what', () => {
             .replace('/nowhere', '/{shop}')
             .replace('/depot', '/{warehouse}')
             .replace(/reservations\/(k|none)/, 'reservations/{key}')
-            .replace('/999', '/{id}'),
+            .replace('/999', '/{id}')
+            .replace('/2001-01', '/{month}'),
         )
         .sort(),
     )

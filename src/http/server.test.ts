@@ -403,7 +403,7 @@ describe('an outage', () => {
     [Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), 503, 'DATABASE_UNREACHABLE'],
     [new Error('Connection terminated unexpectedly'), 503, 'DATABASE_UNREACHABLE'],
   ] as const)('%s is told as such, without its words', async (cause, status, code) => {
-    const port = await listen({ feed: () => Promise.reject(cause) })
+    const port = await listen({ ledger: () => Promise.reject(cause) })
     const told = await rawRequest(port, request('GET /v1/ledger', [TOKEN, 'Connection: close']))
     expect([statusOf(told), codeOf(told)]).toEqual([status, code])
     expect(told).toMatch(/retry-after: 1/i)
@@ -412,7 +412,7 @@ describe('an outage', () => {
   test('a bug is told to us and not to the client', async () => {
     const bugs: unknown[] = []
     const port = await listen({
-      feed: () => Promise.reject(new Error('select secret from table')),
+      ledger: () => Promise.reject(new Error('select secret from table')),
       onBug: (cause, where) => bugs.push([String(cause), where]),
     })
     const told = await rawRequest(port, request('GET /v1/ledger', [TOKEN, 'Connection: close']))

@@ -13,6 +13,7 @@ import { homePage } from './home-page.ts'
 import { completed, OPEN, SECURITY_SCHEMES } from './openapi.ts'
 import { documentOf, Problem, type ProblemCode } from './problem.ts'
 import { doorRoutes } from './routes/doors.ts'
+import { ledgerRoutes } from './routes/ledger.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { reservationRoutes } from './routes/reservations.ts'
 import { stockRoutes } from './routes/stock.ts'
@@ -102,6 +103,7 @@ export async function buildServer(
 
   reservationRoutes(app, world)
   stockRoutes(app, world)
+  ledgerRoutes(app, world)
   doorRoutes(app, world, bodies)
   operationRoutes(app, world, bodies)
   let document: object | undefined

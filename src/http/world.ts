@@ -1,7 +1,11 @@
 /** What the routes stand on; `main.ts` fills it. A route translates, and holds no rule. */
 
-import type { DeadLetterRow, FeedPlace, IncidentRow, KeptAnswer, LedgerRow } from '../adapters/postgres/queries.ts'
+import type { Past } from '../adapters/postgres/history.ts'
+import type { LedgerFilter, LedgerPlace } from '../adapters/postgres/ledger-search.ts'
+import type { ArchiveStep, LedgerMonths } from '../adapters/postgres/partitions-archive.ts'
+import type { DeadLetterRow, IncidentRow, KeptAnswer, LedgerRow } from '../adapters/postgres/queries.ts'
 import type { Scope, TokenHolder } from '../adapters/postgres/token-store.ts'
+import type { Verdict } from '../adapters/postgres/verify.ts'
 import type { ConfigurationDocument, Difference } from '../app/configuration-file.ts'
 import type { Lane } from '../app/lane.ts'
 import type { Receipt, Refused } from '../app/receive.ts'
@@ -10,7 +14,7 @@ import type { Configuration } from '../core/configuration.ts'
 import type { Instant, ShopId, Sku, SourceId, WarehouseId } from '../core/ids.ts'
 import type { SkuState } from '../core/stock.ts'
 
-export type { FeedPlace }
+export type { LedgerFilter, LedgerPlace }
 
 export type RawHeaders = Readonly<Record<string, string | undefined>>
 
@@ -54,9 +58,21 @@ export type HttpWorld = {
   ) => Promise<{ readonly refused: Refused } | { readonly receipt: Receipt }>
   /** Sends a dead letter through the door again, as if it had just come. */
   readonly replay: (id: number) => Promise<Receipt | 'unknown' | 'not-open'>
-  /** Entries of one SKU after a version, or of all streams after a place in the feed. */
-  readonly ledger: (page: { sku: Sku; after: number; limit: number }) => Promise<readonly LedgerRow[]>
-  readonly feed: (page: { after: FeedPlace; limit: number }) => Promise<readonly LedgerRow[]>
+  /** Entries that fit a filter, behind a place of the filter's own order. */
+  readonly ledger: (
+    filter: LedgerFilter,
+    page: { after: LedgerPlace | undefined; limit: number },
+  ) => Promise<readonly LedgerRow[]>
+  /** The same as lines, however many; or one month, whole, as it is archived. */
+  readonly ledgerLines: (
+    filter: LedgerFilter | { readonly month: string },
+    format: 'ndjson' | 'csv',
+  ) => AsyncIterable<string>
+  readonly ledgerMonths: () => Promise<LedgerMonths>
+  /** Archives a month whose export somebody has, by its hash. May take long: ask again. */
+  readonly archiveMonth: (month: string, sha256: string, author: string) => Promise<ArchiveStep>
+  /** What was known about a SKU at a moment, and the rules in force then. */
+  readonly past: (sku: Sku, moment: Instant) => Promise<{ readonly past: Past; readonly rules: Configuration }>
   readonly incidents: (page: { before: number; limit: number; closedToo: boolean }) => Promise<readonly IncidentRow[]>
   readonly deadLetters: (page: { after: number; limit: number }) => Promise<readonly DeadLetterRow[]>
   readonly configuration: () => Promise<{ readonly version: number; readonly document: ConfigurationDocument }>
@@ -77,12 +93,7 @@ export type HttpWorld = {
   readonly createToken: (name: string, scope: Scope) => Promise<string>
   readonly keptAnswer: (scope: string, key: string) => Promise<KeptAnswer | undefined>
   readonly keepAnswer: (scope: string, key: string, answer: KeptAnswer) => Promise<unknown>
-  readonly verify: () => Promise<{
-    readonly problems: readonly string[]
-    readonly entries: number
-    readonly seals: number
-    readonly skus: number
-  }>
+  readonly verify: (onProgress?: (text: string) => void) => Promise<Verdict>
   readonly shopware: {
     registration(rawQuery: string, headers: RawHeaders): Promise<RawAnswer>
     confirmation(raw: Buffer, headers: RawHeaders): Promise<RawAnswer>

@@ -35,6 +35,42 @@ export async function foldPage(
   return rows
 }
 
+/** A part of a stream: the versions behind `past`, up to `upTo`. */
+export type Range = { readonly stream: string; readonly past: number; readonly upTo: number }
+
+/** Shows the entries of some ranges, stream by stream in the order of versions. Index: ledger_entry_one_writer, once for each. */
+export async function foldRanges(
+  on: Queryable,
+  ranges: readonly Range[],
+  onEntry: (entry: FoldEntry) => void,
+): Promise<void> {
+  const wanted = ranges.filter(({ past, upTo }) => past < upTo)
+  let last = { stream: '', version: 0 }
+  for (;;) {
+    if (wanted.length === 0) return
+    const { rows } = await on.query<FoldEntry>(
+      `select entry.stream, entry.version, entry.at, entry.body
+       from unnest($1::text[], $2::bigint[], $3::bigint[]) as wanted (stream, past, upto)
+       join ledger_entry as entry
+         on entry.stream = wanted.stream and entry.version > wanted.past and entry.version <= wanted.upto
+       where (entry.stream, entry.version) > ($4, $5)
+       order by entry.stream, entry.version
+       limit $6`,
+      [
+        wanted.map(({ stream }) => stream),
+        wanted.map(({ past }) => past),
+        wanted.map(({ upTo }) => upTo),
+        last.stream,
+        last.version,
+        FOLD_PAGE,
+      ],
+    )
+    rows.forEach(onEntry)
+    last = rows.at(-1) ?? last
+    if (rows.length < FOLD_PAGE) return
+  }
+}
+
 /** The newest checkpoint of each of some streams that has one. Index: ledger_entry_checkpoint_idx. */
 export async function checkpointsOf(
   on: Queryable,

@@ -2,12 +2,15 @@
  * The past: the state of a SKU at any version or moment, folded from the nearest snapshot before it; where there is none, from the
  * checkpoint that stands for archived months, else from nothing.
  */
+
+import { EMPTY_DOCUMENT } from '../../app/configuration-file.ts'
 import { type StateImage, stateOfImage } from '../../core/checkpoint.ts'
-import type { Instant, Sku } from '../../core/ids.ts'
+import { after, type Instant, type Sku } from '../../core/ids.ts'
 import { streamOfSku } from '../../core/ledger.ts'
 import { emptyState, type SkuState } from '../../core/stock.ts'
+import type { StoredConfiguration } from './configuration-store.ts'
 import { type Queryable, timestamp } from './database.ts'
-import { applyEntry, checkpointsOf, FOLD_PAGE, type FoldEntry } from './fold.ts'
+import { applyEntry, checkpointsOf, FOLD_PAGE, type FoldEntry, foldRanges } from './fold.ts'
 
 /** What can be said about a SKU at a moment. */
 export type Past =
@@ -71,6 +74,15 @@ async function startOf(on: Queryable, sku: Sku, moment: Instant): Promise<Past |
   return keptFrom > moment ? { kind: 'archived', keptFrom } : { state: stateOfImage(sku, state), at: keptFrom }
 }
 
+/** The rules that were in force at a moment; version 0 and nothing in it before the first. Reads the few rows of configuration. */
+export async function configurationAt(on: Queryable, moment: Instant): Promise<StoredConfiguration> {
+  const { rows } = await on.query<StoredConfiguration>(
+    'select version, document from configuration where created_at < $1 order by version desc limit 1',
+    [timestamp(after(moment, 1))],
+  )
+  return rows[0] ?? { version: 0, document: EMPTY_DOCUMENT }
+}
+
 /** A SKU, and the version at which it is wanted. */
 export type Wanted = { readonly sku: Sku; readonly version: number }
 
@@ -103,41 +115,10 @@ export async function statesAt(on: Queryable, wanted: readonly Wanted[]): Promis
     if (image && image.version > version) continue
     states.set(stream, { state: image ? stateOfImage(sku, image) : emptyState(sku), upTo: version })
   }
-  await foldUpTo(on, states)
+  const ranges = [...states].map(([stream, { state, upTo }]) => ({ stream, past: state.version, upTo }))
+  await foldRanges(on, ranges, (entry) => {
+    const state = states.get(entry.stream)?.state
+    if (state) applyEntry(state, entry)
+  })
   return new Map([...states.values()].map(({ state }) => [state.sku, state]))
-}
-
-async function foldUpTo(
-  on: Queryable,
-  states: ReadonlyMap<string, { readonly state: SkuState; readonly upTo: number }>,
-): Promise<void> {
-  const behind = [...states].filter(([, { state, upTo }]) => state.version < upTo)
-  let after = { stream: '', version: 0 }
-  for (;;) {
-    if (behind.length === 0) return
-    // Index: ledger_entry_one_writer, once for each SKU.
-    const { rows } = await on.query<FoldEntry>(
-      `select entry.stream, entry.version, entry.at, entry.body
-       from unnest($1::text[], $2::bigint[], $3::bigint[]) as wanted (stream, past, upto)
-       join ledger_entry as entry
-         on entry.stream = wanted.stream and entry.version > wanted.past and entry.version <= wanted.upto
-       where (entry.stream, entry.version) > ($4, $5)
-       order by entry.stream, entry.version
-       limit $6`,
-      [
-        behind.map(([stream]) => stream),
-        behind.map(([, { state }]) => state.version),
-        behind.map(([, { upTo }]) => upTo),
-        after.stream,
-        after.version,
-        FOLD_PAGE,
-      ],
-    )
-    for (const entry of rows) {
-      const state = states.get(entry.stream)?.state
-      if (state) applyEntry(state, entry)
-    }
-    after = rows.at(-1) ?? after
-    if (rows.length < FOLD_PAGE) return
-  }
 }

@@ -5,17 +5,16 @@ import { skuOf } from '../../core/ids.ts'
 import { fileDelivery } from './inbox-store.ts'
 import { createLane } from './lane.ts'
 import { appendEntry } from './ledger.ts'
+import { ledgerSearch } from './ledger-search.ts'
 import {
   closeIncident,
   deadLetterById,
   deadLetterPage,
   decideDeadLetter,
-  type FeedPlace,
   incidentPage,
   keepAnswer,
   keptAnswer,
-  ledgerFeed,
-  ledgerPage,
+  type LedgerRow,
   openIncident,
 } from './queries.ts'
 
@@ -33,6 +32,8 @@ beforeAll(async () => {
 })
 afterAll(() => fresh.drop())
 
+const placeOf = (row: LedgerRow | undefined) => row && { txid: row.txid, seq: row.seq }
+
 /** Pages until an empty one, which must come. */
 async function allPages<Row>(page: (last: Row | undefined) => Promise<readonly Row[]>): Promise<readonly Row[]> {
   const all: Row[] = []
@@ -46,8 +47,8 @@ async function allPages<Row>(page: (last: Row | undefined) => Promise<readonly R
 
 describe('the ledger', () => {
   test.for([1, 3, 500])('pages of %i hold each entry once, oldest first', async (limit) => {
-    const all = await allPages((last: FeedPlace | undefined) =>
-      ledgerFeed(fresh.database.pool, { after: last ?? { txid: '0', seq: 0 }, limit }),
+    const all = await allPages((last: LedgerRow | undefined) =>
+      ledgerSearch(fresh.database.pool, {}, { after: placeOf(last), limit }),
     )
     expect(all).toHaveLength(16)
     expect(new Set(all.map(({ stream, version }) => `${stream} ${version}`)).size).toBe(16)
@@ -63,29 +64,29 @@ describe('the ledger', () => {
       configuration: 1,
       body: {},
     })
-    const all = await allPages((last: FeedPlace | undefined) =>
-      ledgerFeed(pool, { after: last ?? { txid: '0', seq: 0 }, limit: 500 }),
+    const all = await allPages((last: LedgerRow | undefined) =>
+      ledgerSearch(pool, {}, { after: placeOf(last), limit: 500 }),
     )
-    const place = all.at(-1) ?? { txid: '0', seq: 0 }
+    const place = placeOf(all.at(-1))
     const slow = await pool.connect()
     await slow.query('begin')
     await appendEntry(slow, { ...entry('slow'), stream: 'source:slow' })
     await fresh.database.transaction((client) => appendEntry(client, entry('quick')))
-    expect(await ledgerFeed(pool, { after: place, limit: 500 })).toEqual([])
+    expect(await ledgerSearch(pool, {}, { after: place, limit: 500 })).toEqual([])
     await slow.query('commit')
     slow.release()
     await untilFeedIsCertain(fresh.database)
-    const causes = (await ledgerFeed(pool, { after: place, limit: 500 })).map(({ cause }) => cause)
+    const causes = (await ledgerSearch(pool, {}, { after: place, limit: 500 })).map(({ cause }) => cause)
     expect(causes).toEqual(['slow', 'quick'])
   })
 
   test('of one SKU come by version, and of no other SKU', async () => {
-    const all = await allPages((last: { version: number } | undefined) =>
-      ledgerPage(fresh.database.pool, { sku: skuOf('B'), after: last?.version ?? 0, limit: 3 }),
+    const all = await allPages((last: LedgerRow | undefined) =>
+      ledgerSearch(fresh.database.pool, { sku: skuOf('B') }, { after: last && { version: last.version }, limit: 3 }),
     )
     expect(all.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
     expect(new Set(all.map(({ stream }) => stream))).toEqual(new Set(['sku:B']))
-    expect(await ledgerPage(fresh.database.pool, { sku: skuOf('NONE'), after: 0, limit: 3 })).toEqual([])
+    expect(await ledgerSearch(fresh.database.pool, { sku: skuOf('NONE') }, { after: undefined, limit: 3 })).toEqual([])
   })
 })
 

@@ -1,6 +1,4 @@
-/** What people look at: the ledger, incidents and dead letters, each page by page. */
-import type { Sku } from '../../core/ids.ts'
-import { streamOfSku } from '../../core/ledger.ts'
+/** What people look at: incidents and dead letters, each page by page, and the rows of the ledger. */
 import type { Queryable } from './database.ts'
 
 export const MAX_PAGE = 500
@@ -22,39 +20,8 @@ export type LedgerRow = {
 /** A place in the order in which entries became certain. The first is before all of them. */
 export type FeedPlace = { readonly txid: string; readonly seq: number }
 
-const ENTRY = `seq, ledger_entry.txid::text as txid, stream, version, at, kind, actor, cause, configuration, body, encode(hash, 'hex') as hash`
-
-/** Entries of one SKU after a version, oldest first. Index: ledger_entry_one_writer. */
-export async function ledgerPage(on: Queryable, { sku, after, limit }: { sku: Sku; after: number; limit: number }) {
-  const { rows } = await on.query<LedgerRow>(
-    `select ${ENTRY}
-     from ledger_entry
-     where stream = $1
-       and version > $2
-     order by version
-     limit $3`,
-    [streamOfSku(sku), after, limit],
-  )
-  return rows
-}
-
-/**
- * Entries of all streams after a place, for whoever must miss none. Not by seq alone: a lower one may be committed later, and
- * whoever has passed it would never see it. So entries wait for every transaction that began before theirs.
- * Index: ledger_entry_feed_idx (txid, seq).
- */
-export async function ledgerFeed(on: Queryable, { after, limit }: { after: FeedPlace; limit: number }) {
-  const { rows } = await on.query<LedgerRow>(
-    `select ${ENTRY}
-     from ledger_entry
-     where (ledger_entry.txid, seq) > ($1::xid8, $2::bigint)
-       and ledger_entry.txid < pg_snapshot_xmin(pg_current_snapshot())
-     order by ledger_entry.txid, seq
-     limit $3`,
-    [after.txid, after.seq, limit],
-  )
-  return rows
-}
+/** The columns of a {@link LedgerRow}. */
+export const LEDGER_COLUMNS = `seq, ledger_entry.txid::text as txid, stream, version, at, kind, actor, cause, configuration, body, encode(hash, 'hex') as hash`
 
 export type IncidentRow = {
   readonly id: number

@@ -3,6 +3,7 @@ import type { Instant } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
 import type { Queryable } from './database.ts'
 import { hashOf } from './ledger.ts'
+import { pagesOf } from './pages.ts'
 import type { ArchivedMonth } from './partitions.ts'
 import { blockHash, GENESIS, sealHash } from './seal.ts'
 import type { Findings, Progress } from './verify.ts'
@@ -44,12 +45,12 @@ export async function verifyChain(
   progress: Progress,
 ): Promise<Chain> {
   const total = await entriesInAll(on, [...archives.keys()])
-  const entries = pagesOf((last: EntryRow | undefined) => entriesAfter(on, last))
+  const entries = pagesOf(PAGE, (last: EntryRow | undefined) => entriesAfter(on, last))
   let before = GENESIS
   let seals = 0
   let counted = 0
   const archived = new Map<string, number>()
-  for await (const seal of pagesOf((last: SealRow | undefined) => sealsAfter(on, last))) {
+  for await (const seal of pagesOf(PAGE, (last: SealRow | undefined) => sealsAfter(on, last))) {
     seals += 1
     if (seal.no !== seals && !found.isFull()) found.problems.push(`Seal ${seals}: is gone, ${seal.no} follows`)
     seals = seal.no
@@ -109,35 +110,6 @@ const monthOf = (day: string): string => day.slice(0, 7)
 
 const isBehind = (entry: EntryRow, seal: SealRow): boolean =>
   BigInt(entry.txid) > BigInt(seal.last_txid) || (entry.txid === seal.last_txid && entry.seq > seal.last_seq)
-
-/** Reads on page by page, with one look ahead. */
-function pagesOf<Row>(read: (last: Row | undefined) => Promise<readonly Row[]>) {
-  let page: readonly Row[] = []
-  let index = 0
-  let last: Row | undefined
-  let ended = false
-  const peek = async (): Promise<Row | undefined> => {
-    if (index >= page.length && !ended) {
-      page = await read(last)
-      index = 0
-      last = page.at(-1) ?? last
-      ended = page.length < PAGE
-    }
-    return page[index]
-  }
-  const next = async (): Promise<Row | undefined> => {
-    const row = await peek()
-    if (row !== undefined) index += 1
-    return row
-  }
-  return {
-    peek,
-    next,
-    async *[Symbol.asyncIterator]() {
-      for (let row = await next(); row !== undefined; row = await next()) yield row
-    },
-  }
-}
 
 /** How many entries there will be, for the percentages: what seals count, and what none covers yet. */
 async function entriesInAll(on: Queryable, archived: readonly string[]): Promise<number> {

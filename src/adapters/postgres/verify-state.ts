@@ -4,7 +4,6 @@
  * Demands that have ended are compared as soon as their page of the ledger has been folded and are then let go; so memory holds
  * the live ones only, whatever a hot SKU has sold.
  */
-import { createHash } from 'node:crypto'
 import { imageOf, type SkuCheckpoint, stateOfImage } from '../../core/checkpoint.ts'
 import { type Demand, isLive } from '../../core/demand.ts'
 import { riseDueAt } from '../../core/figure.ts'
@@ -12,6 +11,7 @@ import { skuOf } from '../../core/ids.ts'
 import { canonicalJson, streamOfSku } from '../../core/ledger.ts'
 import { emptyState, evolve, type SkuState, shelfCount } from '../../core/stock.ts'
 import type { Queryable } from './database.ts'
+import { endedSum } from './ended-sum.ts'
 import { checkpointsOf, FOLD_PAGE, type FoldEntry, foldPage } from './fold.ts'
 import { SNAPSHOT_EVERY } from './history-snapshots.ts'
 import {
@@ -346,7 +346,7 @@ async function inventedOf(
 async function endedProblem(on: Queryable, folded: Folded, stored: number): Promise<string | undefined> {
   const { row, checkpoint, ended, touched } = folded
   if (stored !== ended) return `demand (sku ${row.sku}): ${stored} ended ones are stored, the ledger tells of ${ended}`
-  if (!checkpoint || touched || checkpoint.ended.count === 0) return undefined
+  if (!checkpoint || touched || checkpoint.ended.sum === undefined) return undefined
   const sum = await sumOfEnded(on, row, checkpoint)
   if (sum === checkpoint.ended.sum) return undefined
   return `demand (sku ${row.sku}): those that ended before version ${checkpoint.state.version} are not what its checkpoint sums up`
@@ -366,18 +366,3 @@ async function sumOfEnded(on: Queryable, row: SkuRow, { state }: SkuCheckpoint):
     if (rows.length < DEMAND_PAGE) return sum.hex()
   }
 }
-
-const MODULUS = 2n ** 256n
-
-/** The sum of ended demands that a checkpoint keeps, whatever the order in which they ended. */
-export function endedSum(begin = '0') {
-  let sum = BigInt(`0x${begin}`)
-  return {
-    add(demand: Demand): void {
-      sum = (sum + BigInt(`0x${createHash('sha256').update(canonicalJson(demand)).digest('hex')}`)) % MODULUS
-    },
-    hex: (): string => sum.toString(16),
-  }
-}
-
-export type EndedSum = ReturnType<typeof endedSum>

@@ -1,4 +1,5 @@
 /** Running the service: configuration, tokens, shops, health, metrics. */
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { textOf } from '../../adapters/wms/json.ts'
@@ -166,9 +167,17 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
     '/v1/verify',
     {
       onRequest: need(world, 'operate'),
-      schema: { summary: 'Rebuild every state from the ledger and compare', response: { 200: Verified } },
+      schema: {
+        summary: 'Rebuild every state from the ledger and compare',
+        description:
+          'A large ledger takes minutes: with `Accept: application/x-ndjson` lines like `{"progress": …}` come first, and the last line is the verdict.',
+        response: { 200: Verified },
+      },
     },
-    () => world.verify(),
+    async (request, reply) => {
+      if (!/\bapplication\/x-ndjson\b/.test(request.headers.accept ?? '')) return await world.verify()
+      return reply.type('application/x-ndjson').send(Readable.from(verdictLines(world)))
+    },
   )
 
   app.get('/healthz', { schema: { summary: 'The process lives', ...OPEN, response: { 200: Live } } }, () => ({
@@ -187,6 +196,32 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
     { schema: { summary: 'Prometheus metrics', ...OPEN, produces: ['text/plain'], response: { 200: Type.String() } } },
     async (_, reply) => reply.type('text/plain; version=0.0.4').send(await world.metrics()),
   )
+}
+
+/** What `verify` tells, line by line, and its verdict. */
+async function* verdictLines(world: HttpWorld): AsyncGenerator<string> {
+  const told: string[] = []
+  let wake: () => void = () => undefined
+  const verdict = world
+    .verify((text) => {
+      told.push(text)
+      wake()
+    })
+    .finally(() => wake())
+  let isDone = false
+  verdict.then(
+    () => {
+      isDone = true
+    },
+    () => {
+      isDone = true
+    },
+  )
+  while (!isDone) {
+    await Promise.race([verdict.catch(() => undefined), new Promise<void>((woken) => (wake = woken))])
+    for (const text of told.splice(0)) yield `${JSON.stringify({ progress: text })}\n`
+  }
+  yield `${JSON.stringify(await verdict)}\n`
 }
 
 const isoIn = (name: string, moment: number | undefined): Record<string, string> =>

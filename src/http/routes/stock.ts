@@ -1,8 +1,9 @@
-/** What is sellable and from where, the ledger, incidents and dead letters: what people look at. */
+/** What is sellable and from where, now or at any moment; incidents and dead letters: what people look at. */
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { readInstant } from '../../app/time-text.ts'
 import type { Configuration } from '../../core/configuration.ts'
-import { shopOf, skuOf } from '../../core/ids.ts'
+import { type Instant, type Sku, shopOf, skuOf } from '../../core/ids.ts'
 import { availabilityOf } from '../../core/sellable.ts'
 import { emptyState, type SkuState } from '../../core/stock.ts'
 import { need } from '../auth.ts'
@@ -11,8 +12,6 @@ import {
   DeliveryReceipt,
   IncidentPage,
   IncidentQuery,
-  LedgerPage,
-  LedgerQuery,
   LetterParams,
   Page,
   SkuParams,
@@ -22,7 +21,7 @@ import {
 } from '../contract.ts'
 import { problems } from '../openapi.ts'
 import { Problem } from '../problem.ts'
-import type { FeedPlace, HttpWorld } from '../world.ts'
+import type { HttpWorld } from '../world.ts'
 import { shopIn, skuIn } from './reservations.ts'
 
 const DEFAULT_LIMIT = 100
@@ -35,14 +34,26 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
     {
       onRequest: need(world, 'read'),
       schema: {
-        summary: 'Every quantity of a SKU by its own name',
+        summary: 'Every quantity of a SKU by its own name, now or as it was at a moment',
+        description:
+          'With `at` the state is folded from the ledger, and the rules are those that were in force then. What a silence of a shop kept back is no part of it.',
         params: SkuParams,
         querystring: StockQuery,
         response: { 200: Stock },
-        ...problems('SKU_UNKNOWN', 'SHOP_UNKNOWN', 'SKU_UNUSABLE', 'REQUEST_WRONG'),
+        ...problems(
+          'SKU_UNKNOWN',
+          'NOT_KNOWN_THEN',
+          'SHOP_UNKNOWN',
+          'MOMENT_ARCHIVED',
+          'MOMENT_AHEAD',
+          'SKU_UNUSABLE',
+          'REQUEST_WRONG',
+        ),
       },
     },
     async (request) => {
+      const { at, shop } = request.query
+      if (at !== undefined) return await stockThen(world, skuIn(request.params.sku, 'sku'), momentIn(at, 'at'), shop)
       if (request.query.shop !== undefined) shopIn(world, request.query.shop)
       const sku = skuIn(request.params.sku, 'sku')
       const [state] = await world.states([sku])
@@ -68,34 +79,6 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
       if (request.query.shop !== undefined) shopIn(world, request.query.shop)
       const found = new Map((await world.states([...new Set(skus)])).map((state) => [state.sku, state]))
       return skus.map((sku) => stockOf(found.get(sku) ?? emptyState(sku), world.rules(), request.query.shop))
-    },
-  )
-
-  app.get<{ Querystring: Static<typeof LedgerQuery> }>(
-    '/v1/ledger',
-    {
-      onRequest: need(world, 'read'),
-      schema: {
-        summary: 'Ledger entries, oldest first',
-        querystring: LedgerQuery,
-        response: { 200: LedgerPage },
-        ...problems('SKU_UNUSABLE', 'REQUEST_WRONG'),
-      },
-    },
-    async (request) => {
-      const { after = '0', limit = DEFAULT_LIMIT } = request.query
-      const sku = request.query.sku === undefined ? undefined : skuIn(request.query.sku, 'sku')
-      const rows =
-        sku === undefined
-          ? await world.feed({ after: placeOf(after), limit })
-          : await world.ledger({ sku, after: versionOf(after), limit })
-      const last = rows.at(-1)
-      return {
-        entries: rows.map(({ seq: _, txid: __, ...row }) => ({ ...row, at: iso(row.at) })),
-        ...(rows.length === limit && last
-          ? { next: sku === undefined ? `${last.txid}.${last.seq}` : String(last.version) }
-          : {}),
-      }
     },
   )
 
@@ -178,17 +161,44 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
   )
 }
 
-/** A place in the feed, as `next` told it. */
-function placeOf(text: string): FeedPlace {
-  const [txid = '0', seq = '0'] = text.split('.')
-  return { txid, seq: Number(seq) }
+/** The quantities as they were, with the rules as they were. */
+async function stockThen(
+  world: HttpWorld,
+  sku: Sku,
+  moment: Instant,
+  shop: string | undefined,
+): Promise<Static<typeof Stock>> {
+  if (moment > (await world.now())) throw new Problem('MOMENT_AHEAD', 'at lies in the future: ask without it for now.')
+  const { past, rules } = await world.past(sku, moment)
+  switch (past.kind) {
+    case 'unknown':
+      throw new Problem('SKU_UNKNOWN', 'Nobody has said a word about this SKU.')
+    case 'not-yet':
+      throw new Problem('NOT_KNOWN_THEN', `Nobody had said a word about this SKU before ${iso(past.firstAt)}.`, {
+        more: { knownSince: iso(past.firstAt) },
+      })
+    case 'archived':
+      throw new Problem('MOMENT_ARCHIVED', `The ledger of this SKU was archived up to ${iso(past.keptFrom)}.`, {
+        more: { knownSince: iso(past.keptFrom) },
+      })
+    case 'known': {
+      if (shop !== undefined && !rules.shops.has(shopOf(shop)))
+        throw new Problem('SHOP_UNKNOWN', `No shop "${shop}" was configured then.`)
+      const { sku: name, ledgerVersion, ...rest } = stockOf(past.state, rules, shop)
+      const then = { at: iso(moment), lastEntryAt: iso(past.at), configuration: rules.version }
+      return { sku: name, ledgerVersion, ...then, ...rest }
+    }
+  }
 }
 
-function versionOf(text: string): number {
-  const version = Number(text)
-  if (Number.isSafeInteger(version)) return version
-  throw new Problem('REQUEST_WRONG', 'after must be the `next` of the page before.', {
-    more: { problems: [{ field: 'after', problem: 'must be the `next` of the page before' }] },
+/** A moment of a question, or the refusal that says what would be right. */
+export function momentIn(text: string, field: string): Instant {
+  const read = readInstant(text)
+  if ('instant' in read) return read.instant
+  // A plus sign in an address is read as a blank, unless it is written as %2B.
+  const blank = / \d\d:\d\d$/.test(text) ? ' (write + as %2B in an address)' : ''
+  throw new Problem('REQUEST_WRONG', `${field} ${read.problem}${blank}.`, {
+    more: { problems: [{ field, problem: read.problem }] },
   })
 }
 
