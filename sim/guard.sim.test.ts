@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { FIGHT_AFTER } from '../src/core/foreign-write.ts'
 import { type ConnectedWorld, eventually, startConnectedWorld, type WorldOptions } from './connected.ts'
+import { STRIKES } from './shopware/webhooks.ts'
 import type { SimulatedShop } from './shopware.ts'
 
 let world: ConnectedWorld | undefined
@@ -130,5 +131,46 @@ describe('a stock that somebody else writes', () => {
     shop.adminSetStock('LAMP', 60)
     await shows(shop, 10)
     expect(await recorded()).toHaveLength(FIGHT_AFTER)
+  })
+})
+
+describe('our place in the shop', () => {
+  test('its cached pages are cleared after the installation, and never again', async () => {
+    const { shop } = await connected()
+    await shop.worker.settled()
+    await eventually(
+      async () =>
+        (await world?.database.pool.query('select from shop where pages_cleared_at > registered_at'))?.rowCount,
+      (shops) => shops === 1,
+      'the pages are cleared',
+    )
+    const times = shop.cacheClears()
+    await world?.stopService()
+    await world?.startService()
+    await shop.order(cartOf(shop, 1))
+    await eventually(
+      () => world?.sellable('LAMP'),
+      (units) => units === 9,
+      'the order is read',
+    )
+    expect(shop.cacheClears()).toBe(times)
+  })
+
+  test('webhooks that the shop switched off are switched on, and what was changed meanwhile is put right', async () => {
+    const { shop } = await connected()
+    await world?.stopService()
+    for (let strike = 0; strike < STRIKES; strike++) shop.adminSetStock('LAMP', 40 + strike)
+    await shop.worker.settled()
+    expect(shop.webhooks().filter(({ active }) => !active)).toHaveLength(1)
+    shop.adminSetStock('LAMP', 77)
+    await world?.startService()
+    await shows(shop, 10)
+    await eventually(shop.webhooks, (hooks) => hooks.every(({ active }) => active), 'all are on again')
+    expect(await incident('WEBHOOK_SWITCHED_OFF')).toMatchObject({ shop: 'nord' })
+    expect((await recordedTimes(1))[0]?.body).toMatchObject({ oldUnits: 10, newUnits: 77 })
+    // Told again at once.
+    shop.adminSetStock('LAMP', 88)
+    await shows(shop, 10)
+    await recordedTimes(2)
   })
 })

@@ -78,6 +78,8 @@ export interface SimulatedShop {
   product(sku: string): Readonly<Product>
   orders(): readonly Order[]
   webhooks(): readonly Webhook[]
+  /** How often its page cache was cleared. */
+  cacheClears(): number
   /** The queue worker of the webhooks. */
   readonly worker: { pause(): void; resume(): void; settled(): Promise<void> }
 }
@@ -101,6 +103,7 @@ export async function startSimulatedShop(options: ShopOptions): Promise<Simulate
     orders: new Map(),
     log: [],
     lastNumber: 0,
+    cacheClears: 0,
     app: undefined,
     emit: (event, payload) => worker.emit(event, payload),
   }
@@ -170,6 +173,7 @@ export async function startSimulatedShop(options: ShopOptions): Promise<Simulate
     product,
     orders: () => [...world.orders.values()],
     webhooks: () => world.app?.webhooks ?? [],
+    cacheClears: () => world.cacheClears,
     worker,
   }
 }

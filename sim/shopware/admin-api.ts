@@ -1,10 +1,10 @@
 /** The part of the Admin API that an integration for stock needs, with the refusals that were seen on a real shop. */
 import type { Incoming, Outgoing } from '../loopback.ts'
 import { BadCriteria, search } from './criteria.ts'
-import { type JsonObject, moment, objectOf, parse, textOf } from './json.ts'
+import { type JsonObject, moment, objectOf, parse, phpJson, textOf } from './json.ts'
 import { orderRow, productRow } from './rows.ts'
 import { syncProducts } from './sync.ts'
-import type { World } from './world.ts'
+import type { WebhookLog, World } from './world.ts'
 
 /** Wrong credentials from one address after which it is shut out, with right ones too. */
 export const WRONG_BEFORE_THROTTLE = 10
@@ -67,6 +67,7 @@ export function adminApi(world: World, tokenLifeMs: number): (incoming: Incoming
       case 'GET /api/_info/version':
         return json(200, { version: '6.6.7.1' })
       case 'DELETE /api/_action/cache':
+        world.cacheClears += 1
         return { status: 204 }
       case 'POST /api/search/order':
         return found(
@@ -83,7 +84,12 @@ export function adminApi(world: World, tokenLifeMs: number): (incoming: Incoming
         )
       case 'POST /api/search/webhook-event-log':
         return found(
-          world.log.map((row) => ({ ...row, createdAt: moment(row.createdAt), apiAlias: 'webhook_event_log' })),
+          world.log.map((row) => ({
+            ...row,
+            requestContent: { body: bodyOf(world, row) },
+            createdAt: moment(row.createdAt),
+            apiAlias: 'webhook_event_log',
+          })),
           body,
         )
       case 'POST /api/_action/sync': {
@@ -95,3 +101,11 @@ export function adminApi(world: World, tokenLifeMs: number): (incoming: Incoming
     }
   }
 }
+
+/** What was sent, or would have been, as the log keeps it. */
+const bodyOf = (world: World, row: WebhookLog): string =>
+  phpJson({
+    ...row.requestContent,
+    source: { url: world.url, eventId: row.id, shopId: world.shopId, appVersion: world.app?.version ?? '' },
+    timestamp: Math.floor(row.createdAt / 1000),
+  })

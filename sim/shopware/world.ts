@@ -121,6 +121,8 @@ export type World = {
   readonly orders: Map<string, Order>
   readonly log: WebhookLog[]
   lastNumber: number
+  /** How often its page cache was cleared. */
+  cacheClears: number
   app: InstalledApp | undefined
   /** Asks the app about a cart without a network; over HTTP if absent. */
   readonly ask?: (cart: Cart, view: GatewayView, timeoutMs: number) => Promise<GatewayOutcome>

@@ -117,6 +117,7 @@ export function openShop(options: ShopOptions): SimulatedShop {
     orders: new Map(),
     log: [],
     lastNumber: 0,
+    cacheClears: 0,
     app: {
       name: 'Holdfast',
       version: '1',

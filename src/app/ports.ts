@@ -58,4 +58,40 @@ export interface Shop {
   write(rows: readonly StockWrite[]): Promise<readonly WriteOutcome[]>
   /** The shop's clock, from an answer's `Date` header. */
   clock(): Promise<Instant>
+  /** Where the shop lets us keep our place in it in order. */
+  readonly care?: ShopCare
+}
+
+/** A webhook of ours, as the shop has it. */
+export type Hook = {
+  readonly id: string
+  readonly name: string
+  readonly isActive: boolean
+  /** Deliveries that the shop gave up since the last good one. */
+  readonly failures: number
+}
+
+/** What deliveries that never arrived would have told. */
+export type LostNews = {
+  readonly deliveries: number
+  readonly orders: number
+  readonly productIds: readonly string[]
+  /** Those whose stock was certainly not written by us. */
+  readonly byOthers: readonly string[]
+}
+
+/** A product and the setting that its merchant gets back; `null`: as its parent. */
+export type GiveBack = { readonly productId: string; readonly sku: Sku; readonly closeOut: boolean | null }
+
+/** What keeps our place in a shop in order. Every call may throw a `Failure`. */
+export interface ShopCare {
+  /** The webhooks that lead to us. */
+  webhooks(): Promise<readonly Hook[]>
+  switchOn(webhookId: string): Promise<void>
+  /** Deliveries since a moment on the shop's clock that failed or still wait; at most 500, the youngest. */
+  lostSince(since: Instant): Promise<LostNews>
+  /** Clears the cache of pages that were made without, or with, the app. */
+  clearCache(): Promise<void>
+  /** Gives merchants their own settings back and takes our mark away. At most 250 rows. */
+  giveBack(rows: readonly GiveBack[]): Promise<readonly WriteOutcome[]>
 }

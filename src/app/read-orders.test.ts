@@ -85,6 +85,7 @@ function desk(options: { readonly unheldUnits?: number; readonly mayHave?: (orde
     farewell: unused,
     dueHolds: unused,
     dueRises: unused,
+    pagesCleared: unused,
   }
   const rules: ShopRules = {
     shop: nord,

@@ -17,6 +17,8 @@ export type ShopStatus = {
   readonly returnedAt: Instant | undefined
   readonly readSinceReturn: boolean
   readonly watermark: Instant | undefined
+  /** Pages are cached there from before the app was installed. */
+  readonly pagesAreOld?: boolean
 }
 
 /** The first stage of a silence: no complete read of the shop has begun since we are back. */
@@ -36,6 +38,7 @@ export interface ShopBook {
   now(): Promise<Instant>
   all(): Promise<readonly ShopStatus[]>
   setState(shop: ShopId, state: ShopState): Promise<unknown>
+  pagesCleared(shop: ShopId): Promise<unknown>
   /** A confirmed registration: the shop waits for its baseline, unless it had one and only came back. */
   registered(shop: ShopId): Promise<unknown>
   /** The baseline is read: from now on the shop is published, and every known SKU is due. */
@@ -129,7 +132,7 @@ export type GuardRow = {
 
 /** What people are told about a shop: once while it lasts. */
 export type ShopIncident = {
-  readonly code: 'SHOP_UNREAD' | 'FOREIGN_WRITE' | 'FIGHT' | 'PUBLICATION_REFUSED'
+  readonly code: 'SHOP_UNREAD' | 'FOREIGN_WRITE' | 'FIGHT' | 'PUBLICATION_REFUSED' | 'WEBHOOK_SWITCHED_OFF'
   readonly key: string
   readonly shop: ShopId
   readonly sku?: Sku

@@ -11,6 +11,7 @@ import type { Shop } from './ports.ts'
 import { publishDue } from './publish.ts'
 import { type OrderReader, orderReader } from './read-orders.ts'
 import { isUnread, type PublicationBook, type ShopBook, type ShopIncident, type ShopStatus } from './shop-ports.ts'
+import { WATCH_EVERY_MS, webhookWatch } from './watch-webhooks.ts'
 
 export type ShopSidePorts = {
   readonly book: ShopBook
@@ -37,6 +38,8 @@ export type ShopSidePorts = {
   readonly startLoop?: typeof startLoop
   /** Names a write; a random UUID if absent. */
   readonly newRevision?: () => string
+  /** How often a shop's webhooks are looked at; once a minute if absent. */
+  readonly watchEveryMs?: number
   /** This process's own clock, for what it only remembers; never decides anything. */
   readonly clock?: () => Instant
 }
@@ -179,6 +182,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         if (statuses.get(shop)?.state === 'registered') await reader.baseline()
         await reader.pass()
         await refresh()
+        await clearPages(shop, connection)
         return false
       },
     })
@@ -219,8 +223,46 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         return taken > 0
       },
     })
+    const { care } = connection
+    const watch =
+      care &&
+      webhookWatch({
+        shop,
+        care,
+        now: book.now,
+        async onProducts(productIds, byOthers) {
+          await publications.markProducts(shop, productIds, byOthers)
+          publisher.wake()
+        },
+        onOrders: () => orders.wake(),
+        async compareAll() {
+          await publications.markAll([shop])
+          publisher.wake()
+        },
+        onIncident: ports.onIncident,
+        onSettled: ports.onSettled,
+      })
+    const watching =
+      watch &&
+      start({
+        name: `webhooks:${shop}`,
+        everyMs: ports.watchEveryMs ?? WATCH_EVERY_MS,
+        onTrouble,
+        async round() {
+          if (statuses.get(shop)?.state === 'connected' && (await ports.holdsLease(shop))) await watch()
+          return false
+        },
+      })
     const { registeredAt } = statuses.get(shop) ?? { registeredAt: undefined }
-    return { shop: connection, registeredAt, reader, loops: [orders, again, publisher], publisher, orders }
+    const loops = [orders, again, publisher, ...(watching ? [watching] : [])]
+    return { shop: connection, registeredAt, reader, loops, publisher, orders }
+  }
+
+  /** Pages that were cached before the app was installed do not show what it adds. Cleared once, by whoever cares for the shop. */
+  async function clearPages(shop: ShopId, { care }: Shop): Promise<void> {
+    if (!care || statuses.get(shop)?.pagesAreOld !== true) return
+    await care.clearCache()
+    await book.pagesCleared(shop)
   }
 
   async function release(shop: ShopId): Promise<void> {

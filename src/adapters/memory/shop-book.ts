@@ -46,6 +46,9 @@ export function shopBookOn(store: MemoryStore): ShopBook {
       rowOf(shop, state).state = state
     },
 
+    // A shop without a page cache: there is nothing to clear.
+    async pagesCleared() {},
+
     async registered(shop) {
       const row = rowOf(shop, 'registered')
       // A shop that was retired begins anew.

@@ -379,7 +379,8 @@ create table shop (
   silent_from timestamp with time zone,
   silence_noticed_at timestamp with time zone,
   returned_at timestamp with time zone,
-  read_since_return boolean default true not null
+  read_since_return boolean default true not null,
+  pages_cleared_at timestamp with time zone
 );
 constraint shop_pkey PRIMARY KEY (name);
 constraint shop_state CHECK ((state = ANY (ARRAY['awaited'::text, 'registered'::text, 'connected'::text, 'inactive'::text, 'releasing'::text, 'gone'::text, 'retired'::text])));

@@ -35,8 +35,10 @@ export function shopBookOn(database: Database): ShopBook {
         returned_at: Instant | null
         read_since_return: boolean
         moment: Instant | null
+        pages_are_old: boolean
       }>(
-        `select shop.name, state, registered_at, baseline_at, silent_from, returned_at, read_since_return, watermark.moment
+        `select shop.name, state, registered_at, baseline_at, silent_from, returned_at, read_since_return, watermark.moment,
+                registered_at is not null and registered_at > coalesce(pages_cleared_at, '-infinity') as pages_are_old
          from shop
          left join watermark on watermark.owner = shop.name and watermark.reader = $1`,
         [ORDERS],
@@ -50,10 +52,14 @@ export function shopBookOn(database: Database): ShopBook {
         returnedAt: row.returned_at ?? undefined,
         readSinceReturn: row.read_since_return,
         watermark: row.moment ?? undefined,
+        pagesAreOld: row.pages_are_old,
       }))
     },
 
     setState,
+
+    pagesCleared: (shop: ShopId) =>
+      pool.query('update shop set pages_cleared_at = clock_timestamp() where name = $1', [shop]),
 
     /**
      * A confirmed registration or an activation: the shop waits for its baseline. One that had it only came back, and while it was

@@ -8,6 +8,7 @@ import { Failure } from '../../errors.ts'
 import type { AdminApi } from './admin-api.ts'
 import { lineKeyOf } from './gateway.ts'
 import { fieldOf, textOf } from './pick.ts'
+import { storageMoment } from './storage-moment.ts'
 
 /** Orders in one page: Shopware refuses more. */
 export const ORDERS_PER_PAGE = 500
@@ -76,9 +77,6 @@ export function changedSince(since: Instant): Filter {
     queries: CHANGE_FIELDS.map((field) => ({ type: 'range', field, parameters: { gte } })),
   }
 }
-
-/** A moment as Shopware stores it: UTC, without a zone. */
-const storageMoment = (moment: Instant): string => new Date(moment).toISOString().replace('T', ' ').replace('Z', '')
 
 const CHANGE_FIELDS = ['', 'lineItems.', 'transactions.', 'deliveries.'].flatMap((path) => [
   `${path}createdAt`,

@@ -6,6 +6,7 @@ import { Failure } from '../../errors.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import type { TokenStore } from './access-token.ts'
 import { adminApi } from './admin-api.ts'
+import { shopCare } from './care.ts'
 import { type HttpCall, httpCaller } from './http-call.ts'
 import { changedSince, highestOrderNumber, MAX_ORDER_IDS, numberAbove, readOrders, stillOpen } from './orders.ts'
 import { MAX_SHOWN, readShown, type ShopwareProduct } from './products.ts'
@@ -67,6 +68,7 @@ export function connectShop(connection: ShopConnection): ShopwareShop {
       // One request in flight: parallel ones meet deadlocks even in the same order of rows.
       return inTurn(() => writeStock(api, url, rows, pause))
     },
+    care: shopCare({ api, url, pause, inTurn }),
     async clock() {
       const answer = await api.send({ method: 'GET', path: '/api/_info/version' })
       const moment = Date.parse(answer.headers.date ?? '')

@@ -21,18 +21,41 @@ const DEADLOCK_PAUSE_MS = 50
  *
  * @param pause waits so many ms (injected, so that tests do not)
  */
-export async function writeStock(
+export const writeStock = (
   api: AdminApi,
   url: string,
   rows: readonly StockWrite[],
   pause: (ms: number) => Promise<void>,
+): Promise<readonly WriteOutcome[]> =>
+  writeRows(
+    api,
+    url,
+    rows,
+    (row) => ({
+      id: row.productId,
+      stock: row.units,
+      isCloseout: row.closeOut,
+      customFields: { [REVISION_FIELD]: row.revision },
+    }),
+    pause,
+  )
+
+type Row = { readonly productId: string; readonly sku: Sku }
+
+/** The same for any fields of products, which `payloadOf` names. */
+export async function writeRows<Each extends Row>(
+  api: AdminApi,
+  url: string,
+  rows: readonly Each[],
+  payloadOf: (row: Each) => Readonly<Record<string, unknown>>,
+  pause: (ms: number) => Promise<void>,
 ): Promise<readonly WriteOutcome[]> {
   const ordered = rows.toSorted((a, b) => (a.productId < b.productId ? -1 : a.productId > b.productId ? 1 : 0))
   const outcomes: WriteOutcome[] = []
-  const waiting: (readonly StockWrite[])[] = ordered.length === 0 ? [] : [ordered]
+  const waiting: (readonly Each[])[] = ordered.length === 0 ? [] : [ordered]
   // Bounded: each round ends at least one row or halves its batch.
   for (let batch = waiting.pop(); batch !== undefined; batch = waiting.pop()) {
-    const result = await writeBatch(api, url, batch, pause)
+    const result = await writeBatch(api, url, batch.map(payloadOf), pause)
     if (result.kind === 'done') {
       outcomes.push(...batch.map(({ sku }) => ({ sku, ...result.outcome })))
       continue
@@ -67,7 +90,7 @@ type BatchResult =
 async function writeBatch(
   api: AdminApi,
   url: string,
-  batch: readonly StockWrite[],
+  batch: readonly Readonly<Record<string, unknown>>[],
   pause: (ms: number) => Promise<void>,
 ): Promise<BatchResult> {
   let answer: HttpAnswer
@@ -93,7 +116,7 @@ async function writeBatch(
 /** The name of our operation inside a sync request; the shop's pointers begin with it. */
 const OPERATION = 'stock'
 
-const syncRequest = (batch: readonly StockWrite[]) => ({
+const syncRequest = (payload: readonly Readonly<Record<string, unknown>>[]) => ({
   method: 'POST' as const,
   path: '/api/_action/sync',
   repeatable: true,
@@ -102,12 +125,7 @@ const syncRequest = (batch: readonly StockWrite[]) => ({
     [OPERATION]: {
       entity: 'product',
       action: 'upsert',
-      payload: batch.map((row) => ({
-        id: row.productId,
-        stock: row.units,
-        isCloseout: row.closeOut,
-        customFields: { [REVISION_FIELD]: row.revision },
-      })),
+      payload,
     },
   },
 })

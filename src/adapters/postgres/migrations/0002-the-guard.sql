@@ -13,6 +13,8 @@ create index publication_product_idx on publication (shop, product_id);
 update publication set settings_kept = merchant_close_out is not null and written_at is not null;
 
 alter table shop
+  -- When its cached pages were cleared last: those from before an installation know nothing of the app.
+  add column pages_cleared_at timestamptz,
   drop constraint shop_state,
   add constraint shop_state
     check (state in ('awaited', 'registered', 'connected', 'inactive', 'releasing', 'gone', 'retired'));
