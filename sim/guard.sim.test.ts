@@ -147,7 +147,7 @@ describe('our place in the shop', () => {
     const times = shop.cacheClears()
     await world?.stopService()
     await world?.startService()
-    await shop.order(cartOf(shop, 1))
+    await shop.importOrder([{ sku: 'LAMP', units: 1 }])
     await eventually(
       () => world?.sellable('LAMP'),
       (units) => units === 9,
