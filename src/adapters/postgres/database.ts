@@ -1,4 +1,5 @@
 /** One pool of connections to one schema. Every query is text with numbered parameters; no query names a schema. */
+import { Socket } from 'node:net'
 import pg from 'pg'
 import { type Instant, instantOf } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
@@ -95,6 +96,7 @@ function openPool(
     keepAlive: true,
     // Statements go out at once and are answered in their order: those sent together share one round trip.
     pipeline: true,
+    stream: () => new GatheringSocket(),
     options: Object.entries(settings)
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
@@ -105,6 +107,16 @@ function openPool(
   // A client that is checked out has no listener of its own: a database that dies must not take the process with it.
   pool.on('connect', (client) => client.on('error', onBroken))
   return pool
+}
+
+/**
+ * Sends what was written in one turn of the event loop in one piece. Each statement would otherwise be a system call of its own
+ * here, and a wake-up of its own there: an eighth of this process's time for a batch of the lane.
+ */
+class GatheringSocket extends Socket {
+  override uncork(): void {
+    process.nextTick(() => super.uncork())
+  }
 }
 
 const INT8 = 20

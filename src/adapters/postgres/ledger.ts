@@ -1,10 +1,11 @@
 /** Appends to the ledger. Inside the transaction of whatever it records, never on its own account. */
 import { createHash } from 'node:crypto'
-import { contentOf, type LedgerEntry } from '../../core/ledger.ts'
+import { canonicalJson, contentOf, type LedgerEntry } from '../../core/ledger.ts'
 import type { Queryable } from './database.ts'
 
 /** SHA-256 over the canonical content: what a seal covers and `verify` computes again. */
-export const hashOf = (entry: LedgerEntry): Buffer => createHash('sha256').update(contentOf(entry)).digest()
+export const hashOf = (entry: LedgerEntry, body?: string): Buffer =>
+  createHash('sha256').update(contentOf(entry, body)).digest()
 
 /**
  * Appends entries in one statement. Their versions continue their streams; the caller holds what serialises them (the row of
@@ -12,11 +13,14 @@ export const hashOf = (entry: LedgerEntry): Buffer => createHash('sha256').updat
  */
 export async function appendEntries(on: Queryable, entries: readonly LedgerEntry[]): Promise<void> {
   if (entries.length === 0) return
-  await on.query(
-    `insert into ledger_entry (at, stream, version, kind, actor, cause, configuration, body, hash)
-     select * from unnest(
-       $1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::jsonb[], $9::bytea[])`,
-    [
+  const bodies = entries.map(({ body }) => canonicalJson(body))
+  await on.query({
+    name: 'append_entries',
+    text: `
+      insert into ledger_entry (at, stream, version, kind, actor, cause, configuration, body, hash)
+      select * from unnest(
+        $1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::jsonb[], $9::bytea[])`,
+    values: [
       entries.map(({ at }) => at),
       entries.map(({ stream }) => stream),
       entries.map(({ version }) => version),
@@ -24,10 +28,10 @@ export async function appendEntries(on: Queryable, entries: readonly LedgerEntry
       entries.map(({ actor }) => actor),
       entries.map(({ cause }) => cause),
       entries.map(({ configuration }) => configuration),
-      entries.map(({ body }) => JSON.stringify(body)),
-      entries.map(hashOf),
+      bodies,
+      entries.map((entry, index) => hashOf(entry, bodies[index])),
     ],
-  )
+  })
 }
 
 /**
