@@ -22,8 +22,14 @@ const orderOf = (number: number, state: ReadOrder['state'] = 'open', changes: Pa
   ...changes,
 })
 
+type DeskOptions = {
+  readonly unheldUnits?: number
+  readonly fromHoldsUnits?: number
+  readonly mayHave?: (orderId: string) => boolean
+}
+
 /** A shop with its rows, a clock, and a reader over them; everything that the reader did is kept. */
-function desk(options: { readonly unheldUnits?: number; readonly mayHave?: (orderId: string) => boolean } = {}) {
+function desk(options: DeskOptions = {}) {
   const rows = new Map<string, Row>()
   const recorded: Command[] = []
   const touched: string[] = []
@@ -110,7 +116,11 @@ function desk(options: { readonly unheldUnits?: number; readonly mayHave?: (orde
       lane: {
         submit: async (command) => {
           recorded.push(command)
-          return { fromHoldsUnits: 0, unheldUnits: options.unheldUnits ?? 0, shortageUnits: 0 } as never
+          return {
+            fromHoldsUnits: options.fromHoldsUnits ?? 0,
+            unheldUnits: options.unheldUnits ?? 0,
+            shortageUnits: 0,
+          } as never
         },
       },
       onRecorded: async () => undefined,
@@ -235,6 +245,14 @@ describe('a pass', () => {
     shop.put(orderOf(2, 'open', { lines: [{ lineId: 'l', lineKey: 'stamp', sku: skuOf('LAMP'), units: 1 }] }))
     await shop.pass(1_000)
     expect(shop.silences()).toBe(1)
+  })
+
+  test('an order of which a part was held is no silence: it was edited before it could be read', async () => {
+    const shop = desk({ unheldUnits: 1, fromHoldsUnits: 2 })
+    await shop.reader().baseline()
+    shop.put(orderOf(1, 'open', { lines: [{ lineId: 'l', lineKey: 'stamp', sku: skuOf('LAMP'), units: 3 }] }))
+    await shop.pass(1_000)
+    expect(shop.silences()).toBe(0)
   })
 })
 

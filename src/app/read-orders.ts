@@ -96,7 +96,9 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
             cause: `order:${order.orderNumber}`,
           })
           const cameThroughCart = order.lines.some(({ lineKey }) => lineKey !== undefined)
-          if (isNew && !options.baseline && answer.unheldUnits > 0 && cameThroughCart) await book.silenceByOrder(name)
+          // Where a part was held, we were asked: the rest was added before the order could be read.
+          const isUnasked = answer.unheldUnits > 0 && answer.fromHoldsUnits === 0
+          if (isNew && !options.baseline && isUnasked && cameThroughCart) await book.silenceByOrder(name)
           remember(read)
         }),
       )
