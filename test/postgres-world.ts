@@ -130,7 +130,10 @@ export const orderWord = (
 export async function sealAll(database: Database): Promise<void> {
   const unsealed = async (): Promise<number> => {
     const { rows } = await database.pool.query<{ left: number }>(
-      'select (select count(*) from ledger_entry) - coalesce((select sum(entries) from seal), 0)::bigint as left',
+      `select count(*) as left
+       from ledger_entry
+       where not exists (select from seal)
+          or (ledger_entry.txid, seq) > (select last_txid, last_seq from seal order by no desc limit 1)`,
     )
     return rows[0]?.left ?? 0
   }

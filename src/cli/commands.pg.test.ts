@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decideAt } from '../../test/past.ts'
+import { figure } from '../../test/postgres-world.ts'
 import { writeConfigurationYaml } from '../app/configuration-file.ts'
-import { ERP_TOKEN, type Served, serve, WMS_SECRET, WORLD } from '../http/served.ts'
+import { ERP_TOKEN, type Served, serve, until, WMS_SECRET, WORLD } from '../http/served.ts'
 import { EXIT } from './command.ts'
 import { run } from './run.ts'
 
@@ -74,6 +76,18 @@ describe('stock', () => {
     expect(await json('stock LAMP --shop till')).toMatchObject([{ sku: 'LAMP', shops: [{ sellableUnits: 42 }] }])
   })
 
+  test('shows how it was at a moment', async () => {
+    const [entry] = (await json('ledger --sku LAMP')).entries
+    const { code, out } = await cli(`stock LAMP --at ${entry.at}`)
+    expect(code).toBe(EXIT.ok)
+    expect(out).toContain(
+      `LAMP  (ledger version 1, as it was at ${entry.at}: last changed ${entry.at}, rules of version 1)`,
+    )
+    expect((await cli('stock LAMP --at 2026-01-01T00:00:00Z')).err).toMatch(/^NOT_KNOWN_THEN: .* before 2/)
+    expect((await cli('stock LAMP --at 2099-01-01T00:00:00Z')).err).toMatch(/^MOMENT_AHEAD/)
+    expect((await cli('stock LAMP --at yesterday')).err).toMatch(/^REQUEST_WRONG: at must be an RFC 3339 time/)
+  })
+
   test('finds a SKU with a comma', async () => {
     await cli(['send', 'wms', file('comma.json', '{"sku":"A,B","available_stock":3}')])
     await holdfast.applied()
@@ -107,6 +121,69 @@ describe('lists', () => {
     expect(out).toMatch(/sku:LAMP +2 +hold +held 2 +token:admin/)
     expect(out).toMatch(/More: --after 2$/)
     expect((await json('ledger --sku LAMP --after 2')).entries[0]).toMatchObject({ version: 3, kind: 'order' })
+  })
+
+  test('the ledger is searched by who, why, what and when', async () => {
+    const entries = async (line: string) => (await json(`ledger ${line}`)).entries
+    expect(await entries('--kind hold --actor token:admin')).not.toHaveLength(0)
+    for (const entry of await entries('--kind hold')) expect(entry.kind).toBe('hold')
+    expect(await entries('--cause order:10001')).toHaveLength(1)
+    expect(await entries('--to 2026-01-01T00:00:00Z')).toEqual([])
+    expect((await entries('--from 2026-01-01T00:00:00Z')).length).toBeGreaterThan(0)
+    expect((await cli('ledger --from yesterday')).err).toMatch(/^REQUEST_WRONG: from must be an RFC 3339 time/)
+    expect((await cli('ledger fold')).code).toBe(EXIT.usage)
+  })
+
+  test('the ledger is written into a file, whole or not at all', async () => {
+    const path = join(folder, 'ledger.csv')
+    expect((await cli(['ledger', 'export', '--sku', 'LAMP', '--format', 'csv', '--out', path])).out).toMatch(
+      /ledger\.csv: \d+ lines, \d+ bytes\.$/,
+    )
+    expect(readFileSync(path, 'utf8')).toMatch(/^at,stream,version,kind,[^\n]*\r\n2[^\n]*,sku:LAMP,1,word,/)
+    const whole = join(folder, 'ledger.ndjson')
+    expect((await cli(['ledger', 'export', '--out', whole])).code).toBe(EXIT.ok)
+    expect(readFileSync(whole, 'utf8').split('\n')[0]).toMatch(/^\{"stream":/)
+    expect((await cli(['ledger', 'export', '--format', 'xml', '--out', path])).code).toBe(EXIT.usage)
+    expect((await cli(['ledger', 'export', '--from', 'x', '--out', path])).code).toBe(EXIT.refused)
+    expect((await cli(['ledger', 'export', '--out', join(folder, 'no', 'such', 'folder')])).code).toBe(EXIT.usage)
+    expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([])
+  })
+
+  test('months that are over are archived into files, and the files proved; the present one stays', async () => {
+    await decideAt(holdfast.database, '2026-01-10T12:00:00Z', [figure('OLDEST', 5, 1)])
+    await decideAt(holdfast.database, '2026-02-10T12:00:00Z', [figure('OLDEST', 7, 2)])
+    await until(async () => (await json('ledger months')).kept.length === 3)
+    expect((await cli('ledger archive --before 2026-03 --dry-run')).out).toBe(
+      'Would archive 2 months (dry run, nothing was changed):\n  2026-01: 1 entries\n  2026-02: 1 entries',
+    )
+    const told = await cli(['ledger', 'archive', '--before', '2026-03', '--out', folder])
+    expect([told.code, told.out]).toEqual([
+      EXIT.ok,
+      expect.stringMatching(/^2026-01 {2}1 entries .*\n2026-02 {2}1 entries /),
+    ])
+    expect((await cli('ledger months')).out).toMatch(/2026-01 +1 +archived, SHA-256 [0-9a-f]{64}\n/)
+    expect((await cli(['ledger', 'archive', '--before', '2026-03', '--out', folder])).out).toBe(
+      'No month before 2026-03 is here.',
+    )
+    const january = join(folder, 'ledger-2026-01.ndjson')
+    const february = join(folder, 'ledger-2026-02.ndjson')
+    const proved = await cli(['verify', '--archive', january, '--archive', february])
+    expect([proved.code, proved.out]).toEqual([
+      EXIT.ok,
+      expect.stringMatching(/-01\.ndjson: whole, and what was archived \(2026-01, 1 entries, 1 seals\)\.\n/),
+    ])
+    const forged = file('forged.ndjson', readFileSync(january, 'utf8').replace('"units":5', '"units":6'))
+    const wrong = await cli(['verify', '--archive', forged])
+    expect([wrong.code, wrong.out]).toEqual([
+      EXIT.failed,
+      expect.stringMatching(/Line 1, .*its content does not match/),
+    ])
+    expect(wrong.out).toContain('the ledger tells of no month')
+    expect((await cli(['verify', '--archive', join(folder, 'none')])).code).toBe(EXIT.usage)
+    expect((await cli('verify')).out).toMatch(/2 entries more lie in archived months; their seals hold\.$/)
+    expect((await cli('stock OLDEST --at 2026-01-20T00:00:00Z')).err).toMatch(/^MOMENT_ARCHIVED: /)
+    for (const wrongCall of ['--before 2026', '--before 2026-03', '--before 2026-03 --out /no/such'])
+      expect((await cli(`ledger archive ${wrongCall}`)).code).toBe(EXIT.usage)
   })
 
   test('incidents, and that there are none', async () => {
@@ -204,8 +281,9 @@ describe('tokens, verify and the app', () => {
   })
 
   test('verify says that all is well', async () => {
-    const { code, out } = await cli('verify')
+    const { code, out, err } = await cli('verify')
     expect([code, out]).toEqual([EXIT.ok, expect.stringMatching(/^All is well: \d+ entries/)])
+    expect(err).toMatch(/^Entries: \d+ of \d+ \(100 %\), \d+\/s\n/)
     expect(await json('verify')).toMatchObject({ problems: [] })
   })
 

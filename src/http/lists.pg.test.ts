@@ -151,6 +151,132 @@ describe('the ledger', () => {
   })
 })
 
+describe('the ledger, searched and exported', () => {
+  test('an entry is found by who, why, what and when, page by page', async () => {
+    await holdfast.deliver({ type: 'stock.level.reported', sku: 'SOUGHT', net: 9, sequence: 1 }, { id: 'sought-1' })
+    await holdfast.applied()
+    for (let nth = 1; nth <= 5; nth += 1) {
+      const lines = [{ sku: 'SOUGHT', units: 1 }]
+      await holdfast.ask('PUT', `/v1/shops/till/reservations/s${nth}`, { body: { lines }, as: operator })
+    }
+    const found = async (query: string) =>
+      (await pages(`/v1/ledger?limit=2&${query}`, 'entries')).items.filter(({ stream }) => stream === 'sku:SOUGHT')
+    const all = (await holdfast.ask('GET', '/v1/ledger?sku=SOUGHT')).body.entries
+    expect(all).toHaveLength(6)
+    expect(await found('actor=token:a-operate')).toEqual(all.slice(1))
+    expect(await found('kind=hold')).toEqual(all.slice(1))
+    expect(await found('cause=message:sought-1')).toEqual(all.slice(0, 1))
+    expect(await found(`from=${all[2].at}&kind=hold`)).toEqual(all.slice(2))
+    expect(await found(`to=${all[2].at}&sku=SOUGHT`)).toEqual(all.filter(({ at }: { at: string }) => at < all[2].at))
+    expect(await found('actor=nobody')).toEqual([])
+  })
+
+  test.each([
+    ['/v1/ledger?from=yesterday', 'from'],
+    ['/v1/ledger?to=2026-02-30T00:00:00Z', 'to'],
+    ['/v1/ledger?kind=a b', 'kind'],
+    ['/v1/ledger?cause=', 'cause'],
+    ['/v1/ledger?actor=x&after=9999999999999999.1', 'after'],
+    ['/v1/ledger?colour=red', 'colour'],
+    ['/v1/ledger/export?format=xml', 'format'],
+    ['/v1/ledger/export?month=2026-13', 'month'],
+    ['/v1/ledger/export?month=2026-01&sku=A', 'month'],
+    ['/v1/ledger/export?month=2026-01&format=csv', 'month'],
+  ])('%s is refused by the name of its field', async (path, field) => {
+    const { status, body } = await holdfast.ask('GET', path)
+    expect([status, body.code, body.problems[0].field]).toEqual([422, 'REQUEST_WRONG', field])
+  })
+
+  test('an export is one stream, as NDJSON or as CSV', async () => {
+    const ndjson = await holdfast.ask('GET', '/v1/ledger/export?sku=SOUGHT', { as: reader })
+    expect(ndjson.headers.get('content-type')).toBe('application/x-ndjson')
+    expect(ndjson.headers.get('content-disposition')).toBe('attachment; filename="ledger.ndjson"')
+    const told = (await holdfast.ask('GET', '/v1/ledger?sku=SOUGHT')).body.entries
+    expect(
+      ndjson.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual(told)
+    const csv = await holdfast.ask('GET', '/v1/ledger/export?sku=SOUGHT&format=csv')
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+    expect(csv.text.split('\r\n')).toHaveLength(6 + 2)
+    expect((await holdfast.ask('GET', '/v1/ledger/export')).text).toContain('"stream":"sku:SOUGHT"')
+  })
+
+  test('months, and that none is archived which is not over, or not known', async () => {
+    const present = new Date().toISOString().slice(0, 7)
+    await until(async () => (await holdfast.ask('GET', '/v1/ledger/months')).body.kept.length > 0)
+    expect((await holdfast.ask('GET', '/v1/ledger/months')).body).toEqual({
+      kept: [{ month: present, sealedEntries: expect.any(Number) }],
+      archived: [],
+    })
+    const archive = async (month: string, sha256: string) => {
+      const { status, body } = await holdfast.ask('POST', `/v1/ledger/months/${month}/archive`, { body: { sha256 } })
+      return [status, body.code]
+    }
+    expect(await archive(present, '0'.repeat(64))).toEqual([409, 'MONTH_NOT_READY'])
+    expect(await archive('2001-01', '0'.repeat(64))).toEqual([404, 'MONTH_UNKNOWN'])
+    expect(await archive(present, 'short')).toEqual([422, 'REQUEST_WRONG'])
+    expect(await archive('2026-1', '0'.repeat(64))).toEqual([422, 'REQUEST_WRONG'])
+  })
+
+  test('a verdict may come line by line', async () => {
+    const { text, status } = await holdfast.ask('POST', '/v1/verify', {
+      as: operator,
+      headers: { accept: 'application/x-ndjson' },
+    })
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(status).toBe(200)
+    expect(lines[0]).toEqual({ progress: expect.stringMatching(/^Entries/) })
+    expect(lines.at(-1)).toMatchObject({ problems: [], archivedEntries: 0 })
+  })
+})
+
+describe('time travel', () => {
+  test('tells what was, by the rules of then', async () => {
+    await holdfast.deliver({ type: 'stock.level.reported', sku: 'THEN', net: 5, sequence: 1 })
+    await holdfast.applied()
+    const first = (await holdfast.ask('GET', '/v1/stock/THEN')).body
+    const [{ at }] = (await holdfast.ask('GET', '/v1/ledger?sku=THEN')).body.entries
+    await until(async () => new Date().toISOString() > at)
+    await holdfast.deliver({ type: 'stock.level.reported', sku: 'THEN', net: 3, sequence: 2 })
+    await holdfast.applied()
+    expect((await holdfast.ask('GET', `/v1/stock/THEN?at=${at}`, { as: reader })).body).toEqual({
+      ...first,
+      at,
+      lastEntryAt: at,
+      configuration: 1,
+    })
+    expect((await holdfast.ask('GET', `/v1/stock/THEN?at=${at}&shop=till`)).body.shops).toEqual(first.shops)
+    expect((await holdfast.ask('GET', '/v1/stock/THEN')).body).toMatchObject({ ledgerVersion: 2 })
+  })
+
+  test.each([
+    ['NEVER?at=2026-01-01T00:00:00Z', 404, 'SKU_UNKNOWN'],
+    ['THEN?at=2026-01-01T00:00:00Z', 404, 'NOT_KNOWN_THEN'],
+    ['THEN?at=2099-01-01T00:00:00Z', 422, 'MOMENT_AHEAD'],
+    ['THEN?at=now', 422, 'REQUEST_WRONG'],
+    ['THEN?at=', 422, 'REQUEST_WRONG'],
+    ['THEN?at=2026-03-14', 422, 'REQUEST_WRONG'],
+    ['THEN?at=2026-02-30T00:00:00Z', 422, 'REQUEST_WRONG'],
+    ['THEN?at=2026-03-14T15:09:26+01:00', 422, 'REQUEST_WRONG'],
+    ['THEN?at=1773500966', 422, 'REQUEST_WRONG'],
+  ])('%s is %i %s', async (path, status, code) => {
+    const told = await holdfast.ask('GET', `/v1/stock/${path}`)
+    expect([told.status, told.body.code]).toEqual([status, code])
+    if (code === 'NOT_KNOWN_THEN') expect(told.body.knownSince).toMatch(/Z$/)
+  })
+
+  test('a shop that was not configured then is not known then', async () => {
+    const [{ at }] = (await holdfast.ask('GET', '/v1/ledger?sku=THEN')).body.entries
+    expect((await holdfast.ask('GET', `/v1/stock/THEN?at=${at}&shop=later`)).body.code).toBe('SHOP_UNKNOWN')
+  })
+})
+
 describe('incidents and dead letters', () => {
   test('incidents are told newest first, page by page; closed ones when asked', async () => {
     for (let nth = 1; nth <= 5; nth += 1) {
