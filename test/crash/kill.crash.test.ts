@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/adapters/postgres/database.ts'
 import { startOf } from '../../src/adapters/postgres/home-lock.ts'
 import { verify } from '../../src/adapters/postgres/verify.ts'
-import { configure, firstAccepted, hold, type Logged, place, SKUS, startLoad, tell } from './load.ts'
+import { configure, firstAccepted, hold, type Logged, place, startLoad, tell } from './load.ts'
 import { databaseOf, postmasterOf, type RunningHoldfast, runHoldfast } from './running-holdfast.ts'
 
 // What was answered with a yes is there after anything: a 202, a 200, a 201. What was not answered happened once or not at all.
