@@ -362,6 +362,8 @@ export async function startService({ config, log, version, demo = 'never', secre
       },
       shops: () => [...rules.shops.keys()].flatMap((shop) => side.status(shop) ?? []),
       async retire(shop, author) {
+        // One that was taken out of the rules is the likeliest of all: nobody reads it any more, so nothing else ends its holds.
+        if (!rules.shops.has(shop) && !side.status(shop)) throw new Problem('SHOP_UNKNOWN')
         await side.onAway(shop, 'gone')
         await book.setState(shop, 'retired')
         const now = await databaseNow(pool)

@@ -5,7 +5,7 @@ import { type Static, Type } from 'typebox'
 import { textOf } from '../../adapters/wms/json.ts'
 import { changeProblems } from '../../app/configuration-change.ts'
 import { type ConfigurationProblem, checkConfiguration, readConfigurationYaml } from '../../app/configuration-file.ts'
-import { warehouseOf } from '../../core/ids.ts'
+import { shopOf, warehouseOf } from '../../core/ids.ts'
 import { actorOf, need } from '../auth.ts'
 import type { Bodies } from '../bodies.ts'
 import {
@@ -24,7 +24,6 @@ import {
 import { BODY_PROBLEMS, OPEN, problems, rawBody } from '../openapi.ts'
 import { Problem } from '../problem.ts'
 import type { HttpWorld } from '../world.ts'
-import { shopIn } from './reservations.ts'
 
 const ConfigureQuery = Type.Object(
   { dryRun: Type.Optional(Type.Boolean({ description: 'true or false' })) },
@@ -130,7 +129,7 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
       },
     },
     async (request, reply) => {
-      await world.retire(shopIn(world, request.params.shop), actorOf(request))
+      await world.retire(shopOf(request.params.shop), actorOf(request))
       return reply.code(204).send()
     },
   )
