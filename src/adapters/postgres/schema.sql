@@ -78,7 +78,6 @@ constraint demand_pegged_somewhere CHECK (((supply = ANY (ARRAY['on-hand'::text,
 constraint demand_phase CHECK ((phase = ANY (ARRAY['held'::text, 'placed'::text, 'acknowledged'::text, 'allocated'::text, 'picked'::text, 'shipped'::text])));
 constraint demand_pkey PRIMARY KEY (sku_id, no);
 constraint demand_placed_has_order CHECK (((phase = 'held'::text) OR (order_id IS NOT NULL)));
-constraint demand_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
 constraint demand_supply CHECK ((supply = ANY (ARRAY['on-hand'::text, 'inbound'::text, 'shortage'::text, 'untracked'::text])));
 constraint demand_units CHECK ((units > 0));
 CREATE INDEX demand_deadline_idx ON demand USING btree (shop, deadline_kind, deadline_at) WHERE ((phase = 'held'::text) AND (ended IS NULL));
@@ -98,7 +97,6 @@ create table dirty (
   attempts integer default 0 not null
 ) with (fillfactor=70);
 constraint dirty_pkey PRIMARY KEY (shop, sku_id);
-constraint dirty_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
 CREATE INDEX dirty_due_idx ON dirty USING btree (shop, due_at);
 comment on column renewed is 'Grows with every change; a mark is cleared only if it was not renewed since it was claimed.';
 
@@ -391,7 +389,7 @@ create table sku (
   sent_as text not null,
   version bigint default 0 not null,
   next_demand integer default 1 not null
-);
+) with (fillfactor=70);
 constraint sku_one_row UNIQUE (sku);
 constraint sku_pkey PRIMARY KEY (id);
 comment on column version is 'Last ledger version of this SKU; its row is the lock of every decision about it.';
@@ -415,7 +413,6 @@ create table sku_shop (
 constraint sku_shop_open CHECK ((open_units >= 0));
 constraint sku_shop_pkey PRIMARY KEY (sku_id, shop);
 constraint sku_shop_shortage CHECK ((shortage_units >= 0));
-constraint sku_shop_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
 constraint sku_shop_untracked CHECK ((untracked_units >= 0));
 comment on table is 'Counters of the live demands of one SKU in one shop.';
 
