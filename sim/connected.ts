@@ -23,6 +23,8 @@ export type WorldOptions = {
   readonly shopRules?: Partial<ConfigurationDocument['shops'][string]>
   readonly sourceRules?: Partial<ConfigurationDocument['sources'][string]>
   readonly shopFaults?: ShopFaults
+  /** Whether the merchant had closed his products out; true if absent. */
+  readonly closeOut?: boolean
 }
 
 export type ConnectedWorld = Awaited<ReturnType<typeof startConnectedWorld>>
@@ -53,7 +55,11 @@ export async function startConnectedWorld(options: WorldOptions) {
     shops.push(
       await startSimulatedShop({
         name,
-        products: Object.entries(options.products).map(([sku, stock]) => ({ sku, stock })),
+        products: Object.entries(options.products).map(([sku, stock]) => ({
+          sku,
+          stock,
+          closeOut: options.closeOut ?? true,
+        })),
         webhookRetryFactor: 0.05,
         ...(options.shopFaults === undefined ? {} : { faults: options.shopFaults }),
       }),

@@ -10,8 +10,8 @@ afterEach(async () => {
   world = undefined
 })
 
-async function connected(options: Partial<WorldOptions> = {}) {
-  const opened = await startConnectedWorld({ shops: ['nord'], products: { LAMP: 0 }, ...options })
+async function connected(options: Partial<WorldOptions> = {}, merchant: { readonly closeOut?: boolean } = {}) {
+  const opened = await startConnectedWorld({ shops: ['nord'], products: { LAMP: 0 }, ...merchant, ...options })
   world = opened
   const [shop] = opened.shops
   if (!shop) throw new Error('no shop')
@@ -172,5 +172,43 @@ describe('our place in the shop', () => {
     shop.adminSetStock('LAMP', 88)
     await shows(shop, 10)
     await recordedTimes(2)
+  })
+})
+
+describe('leaving a shop', () => {
+  test('gives each product its own close-out back, and its checkouts are no longer held', async () => {
+    const { shop, request } = await connected({}, { closeOut: false })
+    expect(shop.product('LAMP')).toMatchObject({ closeOut: true })
+    const release = async () => (await request('POST', '/v1/shops/nord/release')).body
+    await eventually(release, (answer) => JSON.stringify(answer).includes('"gone"'), 'it is released')
+    expect(await release()).toEqual({ shop: 'nord', state: 'gone', productsLeft: 0 })
+    expect(shop.product('LAMP')).toMatchObject({ closeOut: false, customFields: { holdfast_revision: null } })
+    expect(await shop.order(cartOf(shop, 11))).toHaveProperty('order')
+    const { rows } = await (world as ConnectedWorld).database.pool.query(
+      `select kind from ledger_entry where stream = 'shop:nord' order by version`,
+    )
+    expect(rows.map(({ kind }) => kind).filter((kind) => kind.startsWith('release'))).toEqual([
+      'release-begun',
+      'released',
+    ])
+  })
+
+  test('after another installation ours is not taken for the merchant’s own', async () => {
+    const { shop, request, install } = await connected({}, { closeOut: false })
+    await shop.uninstall()
+    await install(shop)
+    await shop.importOrder([{ sku: 'LAMP', units: 2 }])
+    await shows(shop, 8)
+    await eventually(
+      async () => JSON.stringify((await request('GET', '/v1/shops')).body),
+      (shops) => /"nord"[^}]*"connected"/.test(shops),
+      'it is connected again',
+    )
+    await eventually(
+      async () => JSON.stringify((await request('POST', '/v1/shops/nord/release')).body),
+      (answer) => answer.includes('"gone"'),
+      'it is released',
+    )
+    expect(shop.product('LAMP')).toMatchObject({ closeOut: false })
   })
 })

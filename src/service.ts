@@ -379,6 +379,26 @@ export async function startService({ config, log, version, demo = 'never', secre
         )
         await book.moveWatermark(shop, { known: [], shopClock: undefined }, now)
       },
+      async release(shop, author) {
+        const state = side.status(shop)?.state
+        if (state === 'registered' || state === 'connected' || state === 'inactive') {
+          await side.onAway(shop, 'releasing')
+          await database.transaction((client) =>
+            appendEntry(client, {
+              stream: `shop:${shop}`,
+              kind: 'release-begun',
+              actor: author,
+              cause: 'decree',
+              configuration: rules.version,
+              body: {},
+            }),
+          )
+        }
+        return {
+          state: side.status(shop)?.state ?? 'awaited',
+          productsLeft: await publications.leftToGiveBack(shop),
+        }
+      },
       async trust(warehouse, author) {
         const origin = { actor: author, cause: `trust:${warehouse}` }
         let trusted = 0

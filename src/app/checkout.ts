@@ -80,7 +80,7 @@ export async function answerCheckout(
   call: CheckoutCall,
 ): Promise<{ readonly outcome: CheckoutOutcome; readonly objections: readonly Objection[] }> {
   ports.onCall(shop)
-  if (call.isEditOrder || call.cartBlocked || call.lines.length === 0)
+  if (call.isEditOrder || call.cartBlocked || call.lines.length === 0 || isReleased(ports, shop))
     return { outcome: 'nothing-to-hold', objections: [] }
   if (!call.isOrderCall) return { outcome: 'looked', objections: await look(ports, shop, call) }
   const hold = {
@@ -117,6 +117,12 @@ export async function answerCheckout(
   }
   if (answer.granted) return { outcome: 'granted', objections: [] }
   return { outcome: 'refused', objections: objectionsTo(answer.refusal, call) }
+}
+
+/** A shop that we have left, or are leaving, may still ask: it goes by its own numbers again. */
+function isReleased(ports: CheckoutPorts, shop: ShopId): boolean {
+  const state = ports.status(shop)?.state
+  return state === 'releasing' || state === 'gone' || state === 'retired'
 }
 
 /**

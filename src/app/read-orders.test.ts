@@ -92,6 +92,7 @@ function desk(options: DeskOptions = {}) {
     dueHolds: unused,
     dueRises: unused,
     pagesCleared: unused,
+    released: unused,
   }
   const rules: ShopRules = {
     shop: nord,

@@ -1,8 +1,9 @@
 /** What the shop side keeps between its rounds. Filled by `adapters/postgres/shop-store.ts` and `publication-store.ts`. */
 import type { ForeignPolicy, ForeignWrite, Guard } from '../core/foreign-write.ts'
 import type { Instant, ShopId, Sku, Units } from '../core/ids.ts'
+import type { GiveBack } from './ports.ts'
 
-export type ShopState = 'awaited' | 'registered' | 'connected' | 'inactive' | 'gone' | 'retired'
+export type ShopState = 'awaited' | 'registered' | 'connected' | 'inactive' | 'releasing' | 'gone' | 'retired'
 
 /** A shop as the readers, the gateway and the publisher see it. Absent silence: ordinary running. */
 export type ShopStatus = {
@@ -39,6 +40,8 @@ export interface ShopBook {
   all(): Promise<readonly ShopStatus[]>
   setState(shop: ShopId, state: ShopState): Promise<unknown>
   pagesCleared(shop: ShopId): Promise<unknown>
+  /** Every product has its own setting back: the shop is gone, and the ledger tells of it. Only a shop that is being released. */
+  released(shop: ShopId): Promise<void>
   /** A confirmed registration: the shop waits for its baseline, unless it had one and only came back. */
   registered(shop: ShopId): Promise<unknown>
   /** The baseline is read: from now on the shop is published, and every known SKU is due. */
@@ -151,6 +154,11 @@ export interface PublicationBook {
   remember(shop: ShopId, rows: readonly SeenRow[]): Promise<void>
   /** Keeps what the merchant had set, before we write for the first time. */
   keepSettings(shop: ShopId, rows: readonly MerchantSettings[]): Promise<unknown>
+  /** Products whose merchants get their setting back. */
+  toGiveBack(shop: ShopId, limit: number): Promise<readonly (GiveBack & { readonly skuId: number })[]>
+  /** They have it: what was kept and written of them is forgotten, so that a later installation begins anew. */
+  gaveBack(shop: ShopId, skuIds: readonly number[]): Promise<unknown>
+  leftToGiveBack(shop: ShopId): Promise<number>
   /** Keeps what is remembered about others' writes, and records those that were found, in one act. */
   keepGuards(shop: ShopId, rows: readonly GuardRow[]): Promise<unknown>
   /** Marks products that somebody wrote; `byOthers` are those whose stock was certainly not written by us. */

@@ -10,6 +10,7 @@ import { type Loop, startLoop } from './loop.ts'
 import type { Shop } from './ports.ts'
 import { publishDue } from './publish.ts'
 import { type OrderReader, orderReader } from './read-orders.ts'
+import { giveBackSome } from './release-shop.ts'
 import { isUnread, type PublicationBook, type ShopBook, type ShopIncident, type ShopStatus } from './shop-ports.ts'
 import { WATCH_EVERY_MS, webhookWatch } from './watch-webhooks.ts'
 
@@ -57,8 +58,8 @@ export type ShopSide = {
   onCall(shop: ShopId): void
   /** A registration was confirmed: its open orders are read next. */
   onRegistered(shop: ShopId): Promise<void>
-  /** The app was uninstalled, or only deactivated: nobody asks us, so nothing is published from this moment on. */
-  onAway(shop: ShopId, state: 'gone' | 'inactive'): Promise<void>
+  /** The app was uninstalled, or only deactivated, or the shop is being released: nobody asks us, so nothing is published from this moment on. */
+  onAway(shop: ShopId, state: 'gone' | 'inactive' | 'releasing'): Promise<void>
   stop(): Promise<void>
 }
 
@@ -67,6 +68,7 @@ const READ_EVERY_MS = 1_000
 const OPEN_ORDERS_EVERY_MS = 5_000
 const PUBLISH_EVERY_MS = 500
 const CLOCK_EVERY_MS = 500
+const RELEASE_EVERY_MS = 1_000
 /** Numbers that nobody has looked at for so long are compared, a few at a time. */
 const STALE_AFTER_SECONDS = 300
 const STALE_AT_ONCE = 50
@@ -288,6 +290,24 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     },
   })
 
+  // Apart from the pulse: a shop that answers slowly must not stop the heart.
+  const releasing = start({
+    name: 'release',
+    everyMs: RELEASE_EVERY_MS,
+    onTrouble: ports.onTrouble,
+    async round() {
+      const leaving = [...statuses.values()].filter(({ state }) => state === 'releasing')
+      let more = false
+      for (const { shop } of leaving) {
+        if (!(await ports.holdsLease(shop))) continue
+        const care = (await ports.connection(shop))?.care
+        if (care) more = (await giveBackSome({ care, publications, book }, shop)) || more
+      }
+      if (leaving.length > 0) await refresh()
+      return more
+    },
+  })
+
   const clock = start({
     name: 'clock',
     everyMs: CLOCK_EVERY_MS,
@@ -325,7 +345,7 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       await release(shop)
     },
     async stop() {
-      await Promise.all([pulse.stop(), clock.stop(), ...[...cares.keys()].map(release)])
+      await Promise.all([pulse.stop(), clock.stop(), releasing.stop(), ...[...cares.keys()].map(release)])
       await book.farewell(processId).catch((cause: unknown) => ports.onTrouble(cause, 'heartbeat'))
     },
   }

@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util'
 import type { Static } from 'typebox'
 import type { DeadLetterPage, DeliveryReceipt, IncidentPage } from '../http/contract.ts'
-import { asJson, type Command, EXIT, plain, read, table, wholeNumber } from './command.ts'
+import { asJson, type Command, EXIT, plain, read, table, UsageProblem, wholeNumber } from './command.ts'
+import { releaseShop } from './release.ts'
 
 const PAGE = { after: { type: 'string' }, limit: { type: 'string' }, json: { type: 'boolean' } } as const
 
@@ -87,12 +88,22 @@ export const deadLetters: Command = {
 
 export const shops: Command = {
   name: 'shops',
-  summary: 'Every shop and how it is connected; retire one that is gone',
-  usage: 'holdfast shops [--json]\n  holdfast shops --retire NAME',
+  summary: 'Every shop and how it is connected; release one that you leave, retire one that is gone',
+  usage: 'holdfast shops [--json]\n  holdfast shops release NAME [--json]\n  holdfast shops --retire NAME',
   async run(args, { client, out }) {
-    const { values } = read(() =>
-      parseArgs({ args: [...args], options: { json: { type: 'boolean' }, retire: { type: 'string' } } }),
+    const { values, positionals } = read(() =>
+      parseArgs({
+        args: [...args],
+        options: { json: { type: 'boolean' }, retire: { type: 'string' } },
+        allowPositionals: true,
+      }),
     )
+    if (positionals.length > 0) {
+      const [verb, shop, ...rest] = positionals
+      if (verb !== 'release' || shop === undefined || rest.length > 0 || values.retire !== undefined)
+        throw new UsageProblem('Name one shop to release')
+      return await releaseShop({ client, out }, shop, values.json ?? false)
+    }
     if (values.retire !== undefined) {
       await client.request('POST', `/v1/shops/${encodeURIComponent(values.retire)}/retire`)
       out(`${plain(values.retire)} is retired: its open holds end, its orders stay as they are.`)

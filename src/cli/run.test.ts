@@ -109,6 +109,8 @@ describe('a wrong call', () => {
     [['send', 'wms', '/no/such/file']],
     [['export', 'x']],
     [['shops', '--retire']],
+    [['shops', 'release']],
+    [['shops', 'nord']],
     [['verify', '--fast']],
     [['shopware-app', 'make']],
     [['shopware-app', 'build', '--public-url', 'ftp://x']],

@@ -350,6 +350,12 @@ export const ShopAnswer = Type.Object({
 
 export const AppBundle = Type.Object({ appSecret: Type.String(), version: Type.String() })
 
+export const Release = Type.Object({
+  shop: Type.String(),
+  state: Type.String({ description: 'releasing until every product has its own setting back, then gone' }),
+  productsLeft: Type.Integer({ minimum: 0, description: 'products that still have our close-out' }),
+})
+
 export const Trusted = Type.Object({
   trustedSkus: Type.Integer({ minimum: 0, description: 'SKUs whose newest figure counts again' }),
 })

@@ -370,6 +370,7 @@ describe('who may do what', () => {
     ['PUT', '/v1/configuration', 'admin'],
     ['POST', '/v1/tokens', 'admin'],
     ['POST', '/v1/shops/nowhere/retire', 'admin'],
+    ['POST', '/v1/shops/nowhere/release', 'admin'],
     ['GET', '/v1/shopware-app', 'admin'],
   ] as const
 

@@ -28,6 +28,7 @@ export const fakeWorld = (given: Partial<HttpWorld> = {}): HttpWorld => ({
   configure: never('configure'),
   shops: never('shops'),
   retire: never('retire'),
+  release: never('release'),
   trust: never('trust'),
   holderOf: async (token) => (token === 'token-of-the-test' ? { name: 'test', scope: 'admin' } : undefined),
   createToken: never('createToken'),

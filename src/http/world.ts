@@ -87,6 +87,8 @@ export type HttpWorld = {
   }>
   readonly shops: () => readonly ShopStatus[]
   readonly retire: (shop: ShopId, author: string) => Promise<void>
+  /** Begins to leave a shop, or tells how far it has come. */
+  readonly release: (shop: ShopId, author: string) => Promise<{ readonly state: string; readonly productsLeft: number }>
   /** Believes a restarted warehouse again. Returns for how many SKUs. */
   readonly trust: (warehouse: WarehouseId, author: string) => Promise<number>
   readonly holderOf: (token: string) => Promise<TokenHolder | undefined>

@@ -398,3 +398,60 @@ test('marks are claimed, renewed, put off and settled alike', async () => {
     (await fresh.database.pool.query('select from dirty where shop = $1', [shop])).rowCount ?? -1,
   )
 })
+
+test('what was seen, refused, kept and told about a number is remembered alike', async () => {
+  const store = memoryStore(() => instantOf(Date.now()))
+  const twin = memoryLane({ store, configuration: () => rules })
+  const told = commandOf({ what: 'figure', a: 0, b: 0, units: 1 }, 8_500, 1, instantOf(Date.now()))
+  await fresh.database.pool.query('truncate dirty, publication, foreign_write')
+  await lane.submit(told, { actor: 'test', cause: 'mark' })
+  await twin.submit(told, { actor: 'test', cause: 'mark' })
+  const shop = nord
+  /** Whatever is a moment is only there or not: the clocks differ. */
+  const timeless = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value, (key, each) => (/At$|Since$/.test(key) && key !== 'restoredAt' ? 'then' : each)))
+  const looks = async (
+    act: (book: ReturnType<typeof publicationBookOn>, skuId: number) => Promise<unknown>,
+  ): Promise<unknown> => {
+    const seen = []
+    for (const book of [publicationBookOn(store), postgresPublications(fresh.database)]) {
+      const [sku] = store.skus.keys()
+      if (sku === undefined) throw new Error('no SKU')
+      await book.markSkus(shop, [sku])
+      const marks = await book.claim(shop, 9)
+      const skuId = marks[0]?.skuId ?? 0
+      await act(book, skuId)
+      await book.settle(
+        shop,
+        marks.map((mark) => ({ mark, lookAgainAt: undefined, failed: false })),
+      )
+      await book.markSkus(shop, [sku])
+      const again = await book.claim(shop, 9)
+      await book.settle(
+        shop,
+        again.map((mark) => ({ mark, lookAgainAt: undefined, failed: false })),
+      )
+      const strip = ({ skuId: _, renewed: __, ...rest }: { skuId: number; renewed?: number }) => rest
+      seen.push(
+        timeless([again.map(strip), (await book.toGiveBack(shop, 9)).map(strip), await book.leftToGiveBack(shop)]),
+      )
+    }
+    expect(seen[0]).toEqual(seen[1])
+    return seen[1]
+  }
+  const row = { productId: 'p1', seenUnits: 7, shownUnits: 5 }
+  const at = instantOf(1_700_000_000_000)
+  await looks((book, skuId) => book.keepSettings(shop, [{ skuId, productId: 'p1', closeOut: null }]))
+  await looks((book, skuId) =>
+    book.remember(shop, [{ ...row, skuId, written: { units: 5, version: 1, revision: 'r1' } }]),
+  )
+  await looks((book, skuId) => book.remember(shop, [{ ...row, skuId, refused: { units: 6, reason: 'no' } }]))
+  await looks((book, skuId) => book.remember(shop, [{ ...row, skuId, refused: 'as before' }]))
+  expect(JSON.stringify(await looks((book) => book.markProducts(shop, ['p1'], ['p1'])))).toContain('toldAt')
+  const guard = { restoredAt: [at], left: { units: 9, leastUnits: 5 }, fightingSince: at }
+  await looks((book, skuId) => {
+    const [sku] = store.skus.keys()
+    return sku === undefined ? Promise.resolve() : book.keepGuards(shop, [{ skuId, sku, toldAt: undefined, guard }])
+  })
+  expect(JSON.stringify(await looks((book, skuId) => book.gaveBack(shop, [skuId])))).not.toContain('settingsKept')
+})

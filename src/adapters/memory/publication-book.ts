@@ -109,6 +109,34 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
       }
     },
 
+    async toGiveBack(shop, limit) {
+      const kept = [...seenIn(shop)].sort(([a], [b]) => a - b)
+      return kept
+        .flatMap(([skuId, { productId, merchantCloseOut }]) => {
+          const table = store.skusById[skuId - 1]
+          return table && productId !== null && merchantCloseOut !== undefined
+            ? [{ skuId, sku: table.sku, productId, closeOut: merchantCloseOut }]
+            : []
+        })
+        .slice(0, limit)
+    },
+
+    async gaveBack(shop, skuIds) {
+      const seen = seenIn(shop)
+      for (const skuId of skuIds) {
+        const found = seen.get(skuId)
+        if (!found) continue
+        const { merchantCloseOut: _, writtenAt: __, revision: ___, ...rest } = found
+        seen.set(skuId, rest)
+      }
+    },
+
+    async leftToGiveBack(shop) {
+      return [...seenIn(shop).values()].filter(
+        ({ productId, merchantCloseOut }) => productId !== null && merchantCloseOut !== undefined,
+      ).length
+    },
+
     async keepGuards(shop, rows) {
       const guards = guardsIn(shop)
       for (const { skuId, sku, toldAt, guard, found } of rows) {

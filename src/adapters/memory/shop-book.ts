@@ -46,6 +46,11 @@ export function shopBookOn(store: MemoryStore): ShopBook {
       rowOf(shop, state).state = state
     },
 
+    async released(shop) {
+      const row = rowOf(shop, 'gone')
+      if (row.state === 'releasing') row.state = 'gone'
+    },
+
     // A shop without a page cache: there is nothing to clear.
     async pagesCleared() {},
 

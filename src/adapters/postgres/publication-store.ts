@@ -167,6 +167,52 @@ export function publicationBookOn(database: Database): PublicationBook {
       )
     },
 
+    async toGiveBack(shop, limit) {
+      const { rows } = await pool.query<{
+        sku_id: number
+        sku: string
+        product_id: string
+        merchant_close_out: boolean | null
+      }>(
+        `select sku_id, sku.sku, product_id, merchant_close_out
+         from publication
+         join sku on sku.id = publication.sku_id
+         where shop = $1 and settings_kept and product_id is not null
+         order by sku_id
+         limit $2`,
+        [shop, limit],
+      )
+      return rows.map((row) => ({
+        skuId: row.sku_id,
+        sku: skuOf(row.sku),
+        productId: row.product_id,
+        closeOut: row.merchant_close_out,
+      }))
+    },
+
+    gaveBack: (shop, skuIds) =>
+      pool.query(
+        `update publication set
+           settings_kept = false,
+           merchant_close_out = null,
+           written_at = null,
+           written_units = null,
+           written_version = null,
+           revision = null
+         where shop = $1 and sku_id = any($2)`,
+        [shop, skuIds],
+      ),
+
+    async leftToGiveBack(shop) {
+      const { rows } = await pool.query<{ products: number }>(
+        `select count(*)::int as products
+         from publication
+         where shop = $1 and settings_kept and product_id is not null`,
+        [shop],
+      )
+      return rows[0]?.products ?? 0
+    },
+
     async keepGuards(shop, rows) {
       if (rows.length > 0) await database.transaction((client) => keepGuardRows(client, shop, rows))
     },

@@ -58,6 +58,24 @@ export function shopBookOn(database: Database): ShopBook {
 
     setState,
 
+    async released(shop) {
+      await database.transaction(async (client) => {
+        const { rowCount } = await client.query(
+          `update shop set state = 'gone' where name = $1 and state = 'releasing'`,
+          [shop],
+        )
+        if (rowCount !== 1) return
+        await appendEntry(client, {
+          stream: `shop:${shop}`,
+          kind: 'released',
+          actor: 'holdfast',
+          cause: 'settings-given-back',
+          configuration: await configurationVersion(client),
+          body: {},
+        })
+      })
+    },
+
     pagesCleared: (shop: ShopId) =>
       pool.query('update shop set pages_cleared_at = clock_timestamp() where name = $1', [shop]),
 

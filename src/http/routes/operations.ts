@@ -13,6 +13,7 @@ import {
   ConfigurationAnswer,
   Live,
   Ready,
+  Release,
   ShopAnswer,
   ShopParams,
   TokenAnswer,
@@ -131,6 +132,24 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
     async (request, reply) => {
       await world.retire(shopOf(request.params.shop), actorOf(request))
       return reply.code(204).send()
+    },
+  )
+
+  app.post<{ Params: Static<typeof ShopParams> }>(
+    '/v1/shops/:shop/release',
+    {
+      onRequest: need(world, 'admin'),
+      schema: {
+        summary: 'Leaves a shop: no number is published any more, and each product gets its own close-out back',
+        description: 'Ask again to see how far it has come: `state` is `releasing`, then `gone`.',
+        params: ShopParams,
+        response: { 200: Release },
+        ...problems('SHOP_UNKNOWN', 'REQUEST_WRONG'),
+      },
+    },
+    async (request) => {
+      const shop = shopIn(world, request.params.shop)
+      return { shop, ...(await world.release(shop, actorOf(request))) }
     },
   )
 
