@@ -409,7 +409,9 @@ test('what was seen, refused, kept and told about a number is remembered alike',
   const shop = nord
   /** Whatever is a moment is only there or not: the clocks differ. */
   const timeless = (value: unknown): unknown =>
-    JSON.parse(JSON.stringify(value, (key, each) => (/At$|Since$/.test(key) && key !== 'restoredAt' ? 'then' : each)))
+    JSON.parse(
+      JSON.stringify(value, (key, each) => (/At$|Since$|^at$/.test(key) && key !== 'restoredAt' ? 'then' : each)),
+    )
   const looks = async (
     act: (book: ReturnType<typeof publicationBookOn>, skuId: number) => Promise<unknown>,
   ): Promise<unknown> => {
