@@ -1,4 +1,4 @@
-/** Reading a long table page by page, without holding more than one page. */
+/** Reading a long table page by page: holds one page, and the next one while this one is worked on. */
 
 /** Rows one after another, with one look ahead. */
 export type Pages<Row> = AsyncIterable<Row> & {
@@ -16,14 +16,21 @@ export function pagesOf<Row>(size: number, read: (last: Row | undefined) => Prom
   let page: readonly Row[] = []
   let index = 0
   let last: Row | undefined
+  let coming: Promise<readonly Row[]> | undefined
   let ended = false
+  const load = async (): Promise<void> => {
+    page = await (coming ?? read(last))
+    coming = undefined
+    index = 0
+    last = page.at(-1) ?? last
+    ended = page.length < size
+    if (ended) return
+    // The database reads while we work. Nobody may come for the page any more: then what it throws is nobody's business either.
+    coming = read(last)
+    coming.catch(() => undefined)
+  }
   const peek = async (): Promise<Row | undefined> => {
-    if (index >= page.length && !ended) {
-      page = await read(last)
-      index = 0
-      last = page.at(-1) ?? last
-      ended = page.length < size
-    }
+    if (index >= page.length && !ended) await load()
     return page[index]
   }
   const next = async (): Promise<Row | undefined> => {

@@ -104,10 +104,18 @@ async function foldAll(
   found: Findings,
   onPage: (entries: number) => void,
 ): Promise<number> {
-  let after = { stream: '', version: 0 }
+  const streams = [...skus.keys()]
+  let coming = foldPage(on, streams, { stream: '', version: 0 })
   let compared = 0
   for (;;) {
-    const page = await foldPage(on, [...skus.keys()], after)
+    const page = await coming
+    const last = page.at(-1)
+    const isLast = !last || page.length < FOLD_PAGE || found.isFull()
+    // The database reads the next page while this one is folded.
+    if (!isLast) {
+      coming = foldPage(on, streams, last)
+      coming.catch(() => undefined)
+    }
     const snapshots = await snapshotsOfPage(on, page)
     for (const entry of page) {
       const folded = skus.get(entry.stream)
@@ -116,9 +124,8 @@ async function foldAll(
       if (folded) foldEntry(folded, entry, snapshot, found)
     }
     await compareEnded(on, [...skus.values()])
-    after = page.at(-1) ?? after
     onPage(page.length)
-    if (page.length < FOLD_PAGE || found.isFull()) return compared
+    if (isLast) return compared
   }
 }
 
