@@ -18,7 +18,7 @@ import type { TruthOptions } from '../../test/core/truth.ts'
 import { instantOf } from './ids.ts'
 import { compareStamps, isLater } from './inclusion.ts'
 
-const RUNS = 600
+const RUNS = 400
 
 /** The warehouse's work for an order that nobody has read is like its work for the phone: a fall that may hide a rise. */
 const NOBODY_UNREAD = { readsAtOnce: true }

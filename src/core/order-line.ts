@@ -245,9 +245,10 @@ function allocation(draft: Draft, demand: Demand, word: OrderLineWord): DemandPa
   if (isAwaited(demand, word)) return { unmark: undefined, knownSince: knownSince(draft, demand, word) }
   if (isTakenBackAfter(demand, word)) return { knownSince: knownSince(draft, demand, word) }
   if (isGivenUp(demand)) return told
-  // What has left stays marked by its issue: it may have been taken back and allocated again in between.
-  if (isImplied(demand, word) && demand.mark && demand.phase === 'shipped')
-    return { mark: { ...demand.mark, by: 'allocated' } }
+  // What has left stays marked by that: it may have been taken back and allocated again in between.
+  if (isImplied(demand, word) && demand.mark && demand.phase === 'shipped') {
+    return { mark: { ...demand.mark, by: demand.mark.by === 'open-orders' ? 'confirmed' : 'allocated' } }
+  }
   if (isImplied(demand, word)) return { ...told, knownSince: knownSince(draft, demand, word) }
   // Marked before, by the operator's belief or an allocation that was taken back since: the newest one says since when.
   return { ...movedOn(draft, demand, word, 'allocated'), ...told, contained: false }
@@ -413,12 +414,24 @@ function ship(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNet:
   const left = alterUpTo(draft, missed, word.units, named, 'shipped')
   const meant = fitting(line, fitsShipment(word, isNet))
   const marked = (demand: Demand): DemandPatch => issue(demand, word, isNet)
+  for (const { demand, units } of takenFrom(meant, left)) {
+    // What implied the allocation before is implied by the issue now: a word about it is still to come.
+    const { mark } = demand
+    if (mark && IMPLYING.has(mark.by) && isAllocated(demand, word)) {
+      tellChange(draft, { ...mark, change: units }, 'shipped-implies')
+    }
+  }
   tellImplied(draft, word, unitsWith(meant, left, marked))
   return alterUpTo(
     draft,
     meant,
     left,
-    (demand) => ({ ...movedOn(draft, demand, word, 'shipped'), ...marked(demand) }),
+    (demand) => ({
+      ...movedOn(draft, demand, word, 'shipped'),
+      ...marked(demand),
+      // What has left was not taken back afterwards, whatever a list seemed to say.
+      ...(isTakenBackAfter(demand, word) ? { unmark: undefined } : {}),
+    }),
     'shipped',
   )
 }
@@ -460,9 +473,9 @@ function shipBeyond(draft: Draft, word: OrderLineWord, line: readonly Demand[], 
  * only a figure as new as the issue is sure for good: units may be taken back and allocated again in between.
  */
 function issue(demand: Demand, word: OrderLineWord, isNet: boolean): DemandPatch {
-  const isTold = isAllocated(demand, word) && demand.mark !== undefined && !isLater(demand.mark.stamp, word.stamp)
-  if (!isNet || !isTold) return markBy('shipped', word)
-  return markBy('allocated', word)
+  const mark = isAllocated(demand, word) ? demand.mark : undefined
+  const isTold = mark !== undefined && !IMPLYING.has(mark.by) && !isLater(mark.stamp, word.stamp)
+  return markBy(isNet && isTold ? 'allocated' : 'shipped', word)
 }
 
 // ── what the warehouse gives up ─────────────────────────────────────────────────────────────────────────────────────

@@ -88,13 +88,15 @@ const ANYWHERE: { readonly [Name in What]?: (about: Anywhere) => void } = {
 }
 
 const TO_A_LINE: { readonly [Name in What]?: (about: ToALine) => void } = {
+  // What is asked back while words about it are under way is a race that the shop's own word decides (L5), and the warehouse
+  // answers: so edits and cancellations wait for the words.
   edit: ({ truth, line, units }) => {
-    // A warehouse that allocates more than we know to be wanted is told of by words that find too few units.
+    truth.read(line)
+    truth.deliverAll()
     truth.edit(line, units)
     truth.read(line)
   },
   cancel: ({ truth, line }) => {
-    // A cancellation that crosses an allocation of which we do not know yet is a race that the shop's own word decides (L5).
     truth.read(line)
     truth.deliverAll()
     truth.cancel(line)
@@ -118,14 +120,6 @@ export function settle(truth: Truth, options: TruthOptions): void {
   truth.readAllAndExpire()
 }
 
-/** An end after words were lost: the warehouses tell what they hold open, and that list is the proof (H27). */
-export function settleByLists(truth: Truth, options: TruthOptions): void {
-  settle(truth, options)
-  for (const warehouse of options.warehouses) truth.saySnapshot(warehouse)
-  truth.deliverAll()
-  truth.readAllAndExpire()
-}
-
 /** A longer end: every order that is still wanted leaves the warehouse, so that nothing stays unexplained for ever. */
 export function shipEverything(truth: Truth, options: TruthOptions): void {
   settle(truth, options)
@@ -135,6 +129,16 @@ export function shipEverything(truth: Truth, options: TruthOptions): void {
     truth.ship(line, MAIN, line.wanted, true)
   }
   settle(truth, options)
+}
+
+/**
+ * An end after words were lost: everything leaves, and the warehouses tell what they hold open. That list is the proof (H27).
+ */
+export function settleByLists(truth: Truth, options: TruthOptions): void {
+  shipEverything(truth, options)
+  for (const warehouse of options.warehouses) truth.saySnapshot(warehouse)
+  truth.deliverAll()
+  truth.readAllAndExpire()
 }
 
 /** Opens a world, with the first figures of its warehouses on their way to us or there already. */

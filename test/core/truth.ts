@@ -18,7 +18,7 @@ export type TruthOptions = {
   readonly allocatesOnAcknowledge?: boolean
   /** Words about one order line do not overtake each other; everything else may. */
   readonly keepsLinesInOrder?: boolean
-  /** The warehouse acknowledges whatever it takes in hand, and that word is never lost. */
+  /** The warehouse acknowledges whatever it takes in hand, and that word is neither late nor lost. */
   readonly acknowledgesAll?: boolean
   /** An order that passed the checkout by is read before the warehouse takes it in hand. */
   readonly readsAtOnce?: boolean
@@ -112,7 +112,9 @@ export function openTruth(options: TruthOptions, initialUnits = 10) {
       stamp: made,
     }
     if (options.acknowledgesAll && line.home === undefined && says !== 'acknowledged') {
+      readOrder(line.order)
       post([{ ...word, says: 'acknowledged', units: line.wanted, stamp: { ...made } }], { isKept: true })
+      deliverLast()
     }
     line.home ??= warehouse
     post([word], { concerns: line, isKept: isKept || (options.acknowledgesAll === true && says === 'acknowledged') })
@@ -143,7 +145,7 @@ export function openTruth(options: TruthOptions, initialUnits = 10) {
     }),
   })
 
-  const readOrder = (order: string): void => {
+  function readOrder(order: string): void {
     const mine = lines.filter((line) => line.order === order)
     const [first] = mine
     if (!first) return
@@ -164,7 +166,7 @@ export function openTruth(options: TruthOptions, initialUnits = 10) {
   }
 
   /** Hands a message over; a word about an order that was not read yet stays in the bag, as the inbox keeps it. */
-  const hand = (picked: Message): void => {
+  function hand(picked: Message): void {
     const { concerns } = picked
     const oldest = options.keepsLinesInOrder && concerns && bag.find((each) => each.concerns === concerns)
     const message = oldest || picked
@@ -186,6 +188,11 @@ export function openTruth(options: TruthOptions, initialUnits = 10) {
       const place = bag.indexOf(message)
       if (place >= 0) bag.splice(place, 1)
     }
+  }
+
+  function deliverLast(): void {
+    const last = bag.at(-1)
+    if (last) hand(last)
   }
 
   /** Units of a line that the figures in force are truly without. */
