@@ -157,12 +157,23 @@ export function settleRises(draft: Draft): void {
 /**
  * An operator trusts a restarted source again. The figure in force may bear a number from before the restart, which the source
  * will not reach for long: it loses its place in the order, so that whatever comes next is compared by its units alone.
+ *
+ * Goods that left before the restart are proved by no figure after it, and the warehouse will not speak of them again: it is the
+ * operator who says that its books are right about them.
  */
 export function trustShelf(draft: Draft, warehouse: WarehouseId): void {
   const shelf = draft.state.shelves.get(warehouse)
-  if (!shelf?.disputed) return
-  const figure = { ...shelf.figure, stamp: { epoch: shelf.figure.stamp.epoch } }
-  setShelf(draft, { ...shelf, figure, disputed: false, steps: [] }, 'trusted-again')
+  if (!shelf) return
+  if (shelf.disputed) {
+    const figure = { ...shelf.figure, stamp: { epoch: shelf.figure.stamp.epoch } }
+    setShelf(draft, { ...shelf, figure, disputed: false, steps: [] }, 'trusted-again')
+  }
+  const leftBefore = ({ phase, mark }: Demand): boolean =>
+    phase === 'shipped' && (shelf.disputed || (mark !== undefined && mark.stamp.epoch < shelf.figure.stamp.epoch))
+  for (const demand of liveDemands(draft, (each) => pegsTo(each, warehouse) && leftBefore(each))) {
+    alter(draft, demand, demand.units, { contained: true, end: 'shipped-and-included' }, 'trusted-to-have-left')
+  }
+  serveShortages(draft)
 }
 
 /**

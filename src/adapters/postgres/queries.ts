@@ -73,14 +73,26 @@ export const closeIncident = (on: Queryable, code: string, key: string) =>
     key,
   ])
 
-/** SKUs of a warehouse whose lowest figure counts since it seemed restored, at most `limit`. Reads the warehouse's figures. */
+/**
+ * SKUs of a warehouse whose lowest figure counts since it seemed restored, or of which goods left before a restart and no figure
+ * proves it; at most `limit`. Reads the warehouse's figures, and of SKUs with something pegged there the live demands.
+ */
 export async function disputedSkus(on: Queryable, warehouse: string, limit: number): Promise<readonly string[]> {
   const { rows } = await on.query<{ sku: string }>(
     `select sku.sku
      from figure
      join sku on sku.id = figure.sku_id
      where figure.warehouse = $1
-       and figure.disputed
+       and (figure.disputed
+         or (figure.pegged_units > 0 and exists (
+           select
+           from demand
+           where demand.sku_id = figure.sku_id
+             and demand.ended is null
+             and demand.warehouse = figure.warehouse
+             and demand.phase = 'shipped'
+             and (demand.mark #>> '{stamp,epoch}')::integer < figure.epoch
+         )))
      order by sku.id
      limit $2`,
     [warehouse, limit],
