@@ -36,7 +36,7 @@ function checkAcknowledged({ store, sources, breaks }: World): void {
       const row = store.inboxByName.get(`${name}\u001f${id}`)
       const isDead = (): boolean => store.deadLetters.some((letter) => letter.messageId.startsWith(id))
       if (!row && !isDead()) breaks('acknowledged', `message ${id} was answered 202 and is gone`)
-      else if (row?.state === 'pending')
+      else if (row?.state === 'pending' && row.verdict !== 'unknown-order')
         breaks('acknowledged', `message ${id} was answered 202 and nothing came of it: ${row.raw}`)
     }
   }

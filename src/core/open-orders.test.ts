@@ -91,6 +91,32 @@ describe('a list of open orders', () => {
     expect(house.demands().reduce((sum, { units }) => sum + units, 0)).toBe(3)
   })
 
+  test('without units that were asked back says that they were given up, not that others have left', () => {
+    const house = openHouse(rulesWith())
+    house.say(netFigure(10, at(1)))
+    house.decide(orderCommand('A', [{ units: 2 }]))
+    house.say(orderWord('allocated', 'A', 2, at(2)))
+    house.say(netFigure(8, at(3)))
+    house.decide(orderCommand('A', [{ units: 1 }]))
+    house.snapshot(netFigure(9, at(5)), openOrdersWord([{ order: 'A', units: 1, allocated: 1 }], at(5)))
+    expect(house.demands()).toMatchObject([{ units: 1, phase: 'allocated', contained: true }])
+    expect(house.sellable()).toBe(9)
+    house.decide(orderCommand('A', [{ units: 1 }]))
+    expect(house.demands()).toMatchObject([{ units: 1, phase: 'allocated' }])
+  })
+
+  test('older than an allocation says nothing of it', () => {
+    const house = openHouse(rulesWith({ warehouses: [MAIN, EAST] }))
+    house.say(netFigure(5, at(1)))
+    house.say(netFigure(5, at(2), { warehouse: EAST }))
+    house.decide(orderCommand('A', [{ units: 1 }]))
+    house.say(orderWord('acknowledged', 'A', 1, at(3)))
+    house.say(orderWord('allocated', 'A', 1, at(8), { warehouse: EAST }))
+    house.snapshot(netFigure(5, at(4), { warehouse: EAST }), openOrdersWord([], at(4), EAST))
+    expect(house.demands()).toMatchObject([{ units: 1, phase: 'allocated' }])
+    expect(house.sellable()).toBe(9)
+  })
+
   test('settles the shortage of units that it shows allocated', () => {
     const house = openHouse(rulesWith())
     house.say(netFigure(0, at(1)))

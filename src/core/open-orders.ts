@@ -10,7 +10,7 @@ import { containedBy, reconsider } from './figure.ts'
 import type { Units, WarehouseId } from './ids.ts'
 import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
 import { liveDemands, serveShortages, settleShortage } from './peg.ts'
-import { tellChange } from './rise.ts'
+import { tellBeside, tellChange } from './rise.ts'
 import type { Figure } from './stock.ts'
 import type { OpenOrder, OpenOrdersWord } from './word.ts'
 
@@ -25,9 +25,15 @@ export function takeOpenOrders(draft: Draft, word: OpenOrdersWord, messageId: st
   for (const { group, listed } of groups) {
     const known = group.filter((demand) => knownBefore(draft, demand, word))
     const gone = unitsOf(known) - listed.units
-    const left = gone > 0 ? leftTheWarehouse(draft, word, known, { units: gone, isNet }) : []
+    const left =
+      gone > 0
+        ? leftTheWarehouse(draft, word, known, { units: gone, isNet, isCurrent: figure?.messageId === messageId })
+        : []
     if (listed.units > 0) acknowledge(draft, word, staying(draft, group), listed.units)
-    if (isNet && isNews) compareAllocated(draft, word, current(draft, group), listed.allocated)
+    if (isNet && isNews) {
+      const isBeside = figure?.messageId === messageId
+      compareAllocated(draft, word, current(draft, group), { listed: listed.allocated, isBeside })
+    }
     if (figure?.messageId === messageId) {
       const allocated = staying(draft, group).filter((demand) => isAllocated(demand, word))
       if (isNet) contain(draft, figure, allocated, listed.allocated)
@@ -102,33 +108,53 @@ function leftTheWarehouse(
   draft: Draft,
   word: OpenOrdersWord,
   known: readonly Demand[],
-  { units, isNet }: { readonly units: Units; readonly isNet: boolean },
+  { units, isNet, isCurrent }: { readonly units: Units; readonly isNet: boolean; readonly isCurrent: boolean },
 ): readonly Demand[] {
   // A net figure has been without the allocated ones for longer than that.
   const isMarked = (demand: Demand): boolean => isNet && isAllocated(demand, word)
+  // Asked back and off the list: given up, as far as anybody can tell. The figure beside the list knows where the units are.
+  const isGivenUp = (demand: Demand): boolean => demand.cancelRequested === true && isCurrent
   const furthest = [...known].sort(
-    (a, b) => Number(isMarked(b)) - Number(isMarked(a)) || rankOf(b.phase) - rankOf(a.phase),
+    (a, b) =>
+      Number(isGivenUp(b)) - Number(isGivenUp(a)) ||
+      Number(isMarked(b)) - Number(isMarked(a)) ||
+      rankOf(b.phase) - rankOf(a.phase),
   )
   tellImplied(
     draft,
     word,
     known.filter((demand) => !isMarked(demand)),
-    units - unitsOf(known.filter(isMarked)),
+    { units: units - unitsOf(known.filter(isMarked)), isBeside: isCurrent },
   )
   const before = new Set(current(draft, known).flatMap(({ phase, no }) => (phase === 'shipped' ? [no] : [])))
-  const patch = (demand: Demand): DemandPatch => ({
-    phase: 'shipped',
-    ...movedHere(draft, demand, word),
-    mark: isMarked(demand) ? confirmedBy(word) : markOf(word),
-  })
+  const patch = (demand: Demand): DemandPatch =>
+    isGivenUp(demand)
+      ? { end: 'cancelled' }
+      : {
+          phase: 'shipped',
+          ...movedHere(draft, demand, word),
+          mark: isMarked(demand) ? confirmedBy(word) : markOf(word),
+        }
+  const givenUp = unitsOf(known.filter((demand) => isGivenUp(demand) && isMarked(demand)))
+  tellOfList(draft, word, isCurrent, Math.min(units, givenUp), 'given-up-by-open-orders')
   alterUpTo(draft, furthest, units, patch, 'left-the-open-orders')
   return current(draft, known).filter(({ phase, no }) => phase === 'shipped' && !before.has(no))
 }
 
 /** The list implies that its figure is without these units, whoever has told it or not. */
-function tellImplied(draft: Draft, word: OpenOrdersWord, demands: readonly Demand[], units: Units): void {
-  const implied = Math.min(Math.max(0, units), unitsOf(demands))
-  tellChange(draft, { ...word, change: -implied }, 'implied-by-open-orders')
+function tellImplied(
+  draft: Draft,
+  word: OpenOrdersWord,
+  demands: readonly Demand[],
+  { units, isBeside }: { readonly units: Units; readonly isBeside: boolean },
+): void {
+  tellOfList(draft, word, isBeside, -Math.min(Math.max(0, units), unitsOf(demands)), 'implied-by-open-orders')
+}
+
+/** What a list shows is in the figure beside it, whatever the clock says. */
+function tellOfList(draft: Draft, word: OpenOrdersWord, isBeside: boolean, change: number, why: string): void {
+  if (isBeside) tellBeside(draft, word.warehouse, change, why)
+  else tellChange(draft, { ...word, change }, why)
 }
 
 /**
@@ -141,8 +167,9 @@ function knownBefore(draft: Draft, demand: Demand, word: OpenOrdersWord): boolea
   if (!order || (compareStamps(word.stamp, order)?.order ?? -1) < 0) return false
   const isOnly = isOnlyWarehouse(draft, word.warehouse)
   if (demand.supply.kind === 'shortage') return isOnly
-  const taker = demand.mark?.warehouse ?? demand.knownSince?.warehouse
-  return isHere(demand, word) && (isOnly || (rankOf(demand.phase) >= rankOf('allocated') && taker === word.warehouse))
+  const { mark } = demand
+  const isTaken = mark?.warehouse === word.warehouse && !isLater(mark.stamp, word.stamp)
+  return isHere(demand, word) && (isOnly || isTaken)
 }
 
 function isOnlyWarehouse({ rules }: Draft, warehouse: WarehouseId): boolean {
@@ -170,7 +197,12 @@ const isAllocated = ({ mark, unmark }: Demand, { warehouse, stamp }: OpenOrdersW
   (unmark === undefined || isLater(mark.stamp, unmark) || isLater(unmark, stamp))
 
 /** Of a net figure the allocated units of the list are out, and no others. */
-function compareAllocated(draft: Draft, word: OpenOrdersWord, line: readonly Demand[], listed: Units): void {
+function compareAllocated(
+  draft: Draft,
+  word: OpenOrdersWord,
+  line: readonly Demand[],
+  { listed, isBeside }: { readonly listed: Units; readonly isBeside: boolean },
+): void {
   const group = line.filter(({ phase }) => phase !== 'shipped')
   const leftSince = line.filter(({ phase, mark }) => phase === 'shipped' && mark && isLater(mark.stamp, word.stamp))
   const allocated = group.filter((demand) => isAllocated(demand, word))
@@ -180,7 +212,7 @@ function compareAllocated(draft: Draft, word: OpenOrdersWord, line: readonly Dem
     const unmarked = group
       .filter((demand) => !isAllocated(demand, word) && !isMarkedOtherwise(demand, word))
       .sort((a, b) => Number(isHere(b, word)) - Number(isHere(a, word)))
-    tellImplied(draft, word, unmarked, missing)
+    tellImplied(draft, word, unmarked, { units: missing, isBeside })
     alterUpTo(
       draft,
       unmarked,
@@ -201,7 +233,8 @@ function compareAllocated(draft: Draft, word: OpenOrdersWord, line: readonly Dem
   )
   if (missing < 0) {
     // Taken back at the latest by now: a rise by that much is no surprise.
-    tellChange(draft, { ...word, change: Math.min(-missing, unitsOf(provablyOlder)) }, 'taken-back-by-open-orders')
+    const back = Math.min(-missing, unitsOf(provablyOlder))
+    tellOfList(draft, word, isBeside, back, 'taken-back-by-open-orders')
     alterUpTo(
       draft,
       provablyOlder,
@@ -213,7 +246,8 @@ function compareAllocated(draft: Draft, word: OpenOrdersWord, line: readonly Dem
   }
   // What the list confirms was not taken back unseen until then.
   const confirmed = () => ({ mark: confirmedBy(word), unmark: undefined })
-  alterUpTo(draft, provablyOlder, unitsOf(provablyOlder), confirmed, 'confirmed-by-open-orders')
+  const told = provablyOlder.filter(({ mark }) => mark?.by === 'allocated' || mark?.by === 'confirmed')
+  alterUpTo(draft, told, unitsOf(told), confirmed, 'confirmed-by-open-orders')
 }
 
 /** Allocated since the list was made, or by another warehouse. */

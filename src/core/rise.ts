@@ -96,6 +96,15 @@ function fewest(movements: Shelf['movements']): Shelf['movements'] {
   return first && second ? [{ stamp: first.stamp, change: first.change + second.change }, ...rest] : movements
 }
 
+/** Takes note of a change that the very message of the figure in force has told: by a coarse clock alone nothing would prove it. */
+export function tellBeside(draft: Draft, warehouse: WarehouseId, change: number, why: string): void {
+  const shelf = draft.state.shelves.get(warehouse)
+  const last = shelf?.steps.at(-1)
+  if (!shelf || !last || change === 0 || !isCharged(draft, shelf)) return
+  const steps = shelf.steps.with(-1, { ...last, units: last.units - change })
+  setShelf(draft, { ...shelf, steps }, why)
+}
+
 const holds = (figure: Stamp, word: Stamp): boolean => {
   const order = compareStamps(figure, word)
   return order !== undefined && order.order >= 0
