@@ -26,6 +26,7 @@ type DeskOptions = {
   readonly unheldUnits?: number
   readonly fromHoldsUnits?: number
   readonly mayHave?: (orderId: string) => boolean
+  readonly throwAt?: string
 }
 
 /** A shop with its rows, a clock, and a reader over them; everything that the reader did is kept. */
@@ -33,6 +34,7 @@ function desk(options: DeskOptions = {}) {
   const rows = new Map<string, Row>()
   const recorded: Command[] = []
   const touched: string[] = []
+  const unusable: string[] = []
   let nowMs = 1_000_000
   let trail: OrderTrail = { known: [], shopClock: undefined }
   let watermark: Instant | undefined
@@ -116,6 +118,7 @@ function desk(options: DeskOptions = {}) {
       book,
       lane: {
         submit: async (command) => {
+          if (command.kind === 'order' && command.order.orderNumber === options.throwAt) throw new Error('too many')
           recorded.push(command)
           return {
             fromHoldsUnits: options.fromHoldsUnits ?? 0,
@@ -126,6 +129,7 @@ function desk(options: DeskOptions = {}) {
       },
       onRecorded: async () => undefined,
       ...(options.mayHave ? { mayHave: options.mayHave } : {}),
+      onUnusable: async (orderNumber) => void unusable.push(orderNumber),
       onTouched: async (skus) => void touched.push(...skus),
     })
   let reader = open()
@@ -149,6 +153,7 @@ function desk(options: DeskOptions = {}) {
     numbers: () =>
       recorded.splice(0).map((command) => (command.kind === 'order' ? command.order.orderNumber : command.kind)),
     orders: () => recorded.splice(0).flatMap((command) => (command.kind === 'order' ? [command] : [])),
+    unusable: () => unusable,
     touched: () => touched.splice(0),
     watermark: () => watermark,
     shopClock: () => nowMs + 5_000_000,
@@ -188,6 +193,17 @@ describe('the baseline', () => {
 })
 
 describe('a pass', () => {
+  test('goes on behind an order that no rule can take, tells of it, and tries it again', async () => {
+    const shop = desk({ throwAt: '10002' })
+    await shop.reader().baseline()
+    for (const number of [1, 2, 3, 4]) shop.put(orderOf(number))
+    const startedAt = await shop.pass(1_000)
+    expect(shop.numbers()).toEqual(['10001', '10003', '10004'])
+    expect(shop.watermark()).toBe(startedAt - IN_FLIGHT_MS)
+    await shop.pass(1_000)
+    expect(shop.unusable()).toEqual(['10002', '10002'])
+  })
+
   test('records new orders once and moves the watermark to its beginning less the time an order may be under way (H28)', async () => {
     const shop = desk()
     await shop.reader().baseline()

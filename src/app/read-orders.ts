@@ -11,7 +11,8 @@ import type { ShopRules } from '../core/configuration.ts'
 import { after, type Instant, type Sku } from '../core/ids.ts'
 import type { OrderCommand } from '../core/order.ts'
 import type { ShopOrder } from '../core/shop-order.ts'
-import type { Lane } from './lane.ts'
+import { Failure } from '../errors.ts'
+import { type Lane, LaneBusy } from './lane.ts'
 import type { ReadOrder, Shop } from './ports.ts'
 import type { OrderTrail, ShopBook } from './shop-ports.ts'
 
@@ -27,6 +28,8 @@ export type OrderReaderPorts = {
    * shop has never heard of, and must not be taken for gone.
    */
   readonly mayHave?: (orderId: string) => boolean
+  /** Told about an order that the lane threw at: it is not counted, and people have to look at it. */
+  readonly onUnusable?: (orderNumber: string, cause: unknown) => Promise<unknown>
   /** Told which SKUs of the shop may have moved by themselves: a second cancel changes the shop's stock and nothing else (H31). */
   readonly onTouched: (skus: readonly Sku[]) => Promise<unknown>
 }
@@ -91,10 +94,16 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
             ...(options.completedMayBeOld && order.state === 'completed' ? { ifKnown: true } : {}),
           }
           const isNew = !seen.has(order.orderId)
-          const answer = await ports.lane.submit(command, {
-            actor: `shop:${name}`,
-            cause: `order:${order.orderNumber}`,
-          })
+          const answer = await ports.lane
+            .submit(command, { actor: `shop:${name}`, cause: `order:${order.orderNumber}` })
+            .catch(async (cause: unknown) => {
+              if (cause instanceof Failure || cause instanceof LaneBusy) throw cause
+              // No rule can take this order, and the next pass tries again; but the orders behind it must not wait for ever.
+              await ports.onUnusable?.(order.orderNumber, cause)
+              // Not so at the baseline: it is read once, and nothing is published on half a truth.
+              if (options.baseline) throw cause
+            })
+          if (answer === undefined) return
           const cameThroughCart = order.lines.some(({ lineKey }) => lineKey !== undefined)
           // Where a part was held, we were asked: the rest was added before the order could be read.
           const isUnasked = answer.unheldUnits > 0 && answer.fromHoldsUnits === 0

@@ -135,7 +135,13 @@ export type GuardRow = {
 
 /** What people are told about a shop: once while it lasts. */
 export type ShopIncident = {
-  readonly code: 'SHOP_UNREAD' | 'FOREIGN_WRITE' | 'FIGHT' | 'PUBLICATION_REFUSED' | 'WEBHOOK_SWITCHED_OFF'
+  readonly code:
+    | 'SHOP_UNREAD'
+    | 'ORDER_UNUSABLE'
+    | 'FOREIGN_WRITE'
+    | 'FIGHT'
+    | 'PUBLICATION_REFUSED'
+    | 'WEBHOOK_SWITCHED_OFF'
   readonly key: string
   readonly shop: ShopId
   readonly sku?: Sku

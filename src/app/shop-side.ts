@@ -165,6 +165,13 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       book,
       lane: ports.lane,
       ...(ports.mayHave ? { mayHave: ports.mayHave } : {}),
+      onUnusable: (orderNumber, cause) =>
+        ports.onIncident({
+          code: 'ORDER_UNUSABLE',
+          key: `${shop}/${orderNumber}`,
+          shop,
+          cause: `order ${orderNumber} could not be counted: ${cause instanceof Error ? cause.message : String(cause)}`,
+        }),
       onRecorded: ports.onRecorded,
       async onTouched(skus) {
         await publications.markSkus(shop, skus)
