@@ -380,6 +380,7 @@ export async function startService({ config, log, version, demo = 'never', secre
         await book.moveWatermark(shop, { known: [], shopClock: undefined }, now)
       },
       async release(shop, author) {
+        if (!rules.shops.has(shop) && !side.status(shop)) throw new Problem('SHOP_UNKNOWN')
         const state = side.status(shop)?.state
         if (state === 'registered' || state === 'connected' || state === 'inactive') {
           await side.onAway(shop, 'releasing')

@@ -148,7 +148,7 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
       },
     },
     async (request) => {
-      const shop = shopIn(world, request.params.shop)
+      const shop = shopOf(request.params.shop)
       return { shop, ...(await world.release(shop, actorOf(request))) }
     },
   )
