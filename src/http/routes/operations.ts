@@ -25,7 +25,6 @@ import {
 import { BODY_PROBLEMS, OPEN, problems, rawBody } from '../openapi.ts'
 import { Problem } from '../problem.ts'
 import type { HttpWorld } from '../world.ts'
-import { shopIn } from './reservations.ts'
 
 const ConfigureQuery = Type.Object(
   { dryRun: Type.Optional(Type.Boolean({ description: 'true or false' })) },
