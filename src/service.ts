@@ -164,6 +164,7 @@ export async function startService({ config, log, version, demo = 'never', secre
     database,
     configuration: () => rules,
     onChanged: () => side.wakePublishers(),
+    onByMargin: (units) => metrics.byMargin.inc(units),
     onBug: (cause, command) => bug(cause, `command ${command.kind}`),
   })
   const insist = insistOn(lane, (cause, command) => bug(cause, `${command.kind} after its answer`))

@@ -4,7 +4,7 @@ import type { Origin } from '../../app/lane.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Answer, type Command, decide, draftsOf, skusOf } from '../../core/decide.ts'
 import type { Incident } from '../../core/draft.ts'
-import type { Instant, Sku } from '../../core/ids.ts'
+import type { Instant, Sku, Units } from '../../core/ids.ts'
 import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
 import type { Change, SkuState } from '../../core/stock.ts'
 import type { Connections, Leave, Queryable } from './database.ts'
@@ -28,6 +28,8 @@ export type Decided = {
   readonly answers: readonly Answer[]
   readonly changed: readonly Sku[]
   readonly states: ReadonlyMap<Sku, SkuState>
+  /** Units that the batch took as contained by the weakest proof, a declared margin (L1). */
+  readonly byMarginUnits: Units
 }
 
 /** The SKUs of a batch turned out to be more than were locked: do it again. */
@@ -136,8 +138,12 @@ export async function decideIn(
   leave(receipts.save(client))
   const reservations = grantedHolds(batch, answers)
   leave(save(client, { loaded, changes, entries, incidents, reservations, now, rules }))
-  return { answers, changed: [...changes.keys()], states: loaded.states }
+  const byMarginUnits = [...changes.values()].flat().reduce((sum, change) => sum + unitsByMargin(change), 0)
+  return { answers, changed: [...changes.keys()], states: loaded.states, byMarginUnits }
 }
+
+const unitsByMargin = (change: Change): Units =>
+  change.set === 'demand' && change.why === 'contained' && change.demand.proof === 'margin' ? change.demand.units : 0
 
 function grantedHolds(batch: Batch, answers: readonly Answer[]) {
   return batch.flatMap(({ command, origin }, index) => {

@@ -12,7 +12,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Lane, LaneBusy, type Origin, type Urgency } from '../../app/lane.ts'
 import type { Answer, AnswerOf, Command } from '../../core/decide.ts'
-import type { Sku } from '../../core/ids.ts'
+import type { Sku, Units } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import type { Connections } from './database.ts'
 import { type BatchOptions, type Decided, decideIn, LostRace, makeSkus, NewSkus } from './lane-batch.ts'
@@ -35,6 +35,8 @@ export type LaneOptions = BatchOptions & {
   readonly database: { readonly reserved: Connections }
   /** Told after each commit which SKUs changed: a hint for whoever publishes. */
   readonly onChanged?: (skus: readonly Sku[]) => void
+  /** Told after each commit how many units are taken as contained by a declared margin alone. */
+  readonly onByMargin?: (units: Units) => void
   /** Told when a command failed although the database is well: a bug, and an incident. */
   readonly onBug?: (cause: unknown, command: Command) => void
 }
@@ -125,7 +127,7 @@ async function settle(options: Opened, batch: readonly Ticket[]): Promise<void> 
       if (answer) ticket.resolve(answer)
       else ticket.reject(new Error('A decision came without an answer'))
     })
-    if (decided.changed.length > 0) hint(options, decided.changed)
+    if (decided.changed.length > 0) hint(options, decided)
     return
   }
   const { cause } = decided
@@ -144,9 +146,10 @@ async function settle(options: Opened, batch: readonly Ticket[]): Promise<void> 
 }
 
 /** What was decided is decided: a listener that throws must not have it decided a second time. */
-function hint({ onChanged, onBug }: LaneOptions, changed: readonly Sku[]): void {
+function hint({ onChanged, onByMargin, onBug }: LaneOptions, { changed, byMarginUnits }: Decided): void {
   try {
     onChanged?.(changed)
+    if (byMarginUnits > 0) onByMargin?.(byMarginUnits)
   } catch (cause) {
     const [sku] = changed
     if (sku !== undefined) onBug?.(cause, { kind: 'settle', sku })
