@@ -12,6 +12,9 @@ import type { StoredConfiguration } from './configuration-store.ts'
 import { type Queryable, timestamp } from './database.ts'
 import { applyEntry, checkpointsOf, FOLD_PAGE, type FoldEntry, foldRanges } from './fold.ts'
 
+/** How far a clock may have been set back without hiding what was decided then: a day. */
+const CLOCK_SLACK_MS = 24 * 60 * 60 * 1_000
+
 /** What can be said about a SKU at a moment. */
 export type Past =
   | { readonly kind: 'known'; readonly state: SkuState; readonly at: Instant }
@@ -36,16 +39,16 @@ export async function stateAtMoment(on: Queryable, sku: Sku, moment: Instant): P
   const { state } = base
   let at = base.at
   for (;;) {
-    // Index: ledger_entry_one_writer; months after the moment are not looked at.
+    // Index: ledger_entry_one_writer; other months than those between the base and the moment are not looked at.
     const page = await on.query<FoldEntry>(
       `select stream, version, at, body
        from ledger_entry
        where stream = $1
          and version > $2
-         and at <= $3
+         and at between $3 and $4
        order by version
-       limit $4`,
-      [stream, state.version, timestamp(moment), FOLD_PAGE],
+       limit $5`,
+      [stream, state.version, timestamp(after(at, -CLOCK_SLACK_MS)), timestamp(moment), FOLD_PAGE],
     )
     for (const entry of page.rows) {
       // A clock that was set back: what was decided behind a later entry is later too.
