@@ -158,8 +158,8 @@ export function settleRises(draft: Draft): void {
  * An operator trusts a restarted source again. The figure in force may bear a number from before the restart, which the source
  * will not reach for long: it loses its place in the order, so that whatever comes next is compared by its units alone.
  *
- * Goods that left before the restart are proved by no figure after it, and the warehouse will not speak of them again: it is the
- * operator who says that its books are right about them.
+ * Goods that left before the restart are proved by no figure after it, and a cancellation that was asked for before it will not be
+ * answered: the warehouse will not speak of either again. It is the operator who says that its books are right about them.
  */
 export function trustShelf(draft: Draft, warehouse: WarehouseId): void {
   const shelf = draft.state.shelves.get(warehouse)
@@ -168,10 +168,14 @@ export function trustShelf(draft: Draft, warehouse: WarehouseId): void {
     const figure = { ...shelf.figure, stamp: { epoch: shelf.figure.stamp.epoch } }
     setShelf(draft, { ...shelf, figure, disputed: false, steps: [] }, 'trusted-again')
   }
-  const leftBefore = ({ phase, mark }: Demand): boolean =>
-    phase === 'shipped' && (shelf.disputed || (mark !== undefined && mark.stamp.epoch < shelf.figure.stamp.epoch))
-  for (const demand of liveDemands(draft, (each) => pegsTo(each, warehouse) && leftBefore(each))) {
-    alter(draft, demand, demand.units, { contained: true, end: 'shipped-and-included' }, 'trusted-to-have-left')
+  const isFromBefore = ({ mark, knownSince }: Demand): boolean => {
+    const since = (mark ?? knownSince)?.stamp
+    return shelf.disputed || (since !== undefined && since.epoch < shelf.figure.stamp.epoch)
+  }
+  for (const demand of liveDemands(draft, (each) => pegsTo(each, warehouse) && isFromBefore(each))) {
+    if (demand.phase === 'shipped')
+      alter(draft, demand, demand.units, { contained: true, end: 'shipped-and-included' }, 'trusted-to-have-left')
+    else if (demand.cancelRequested) alter(draft, demand, demand.units, { end: 'cancelled' }, 'trusted-to-be-cancelled')
   }
   serveShortages(draft)
 }

@@ -1,7 +1,7 @@
 /** A WMS that begins a new epoch has forgotten what it said before, and so nothing of that can be proved by its figures. */
 import { expect, test } from 'vitest'
 import { expectSound, openHouse } from '../core/house.ts'
-import { at, LAMP, MAIN, netFigure, orderCommand, orderWord, rulesWith } from '../core/rules.ts'
+import { at, grossFigure, LAMP, MAIN, netFigure, orderCommand, orderWord, rulesWith } from '../core/rules.ts'
 
 const trust = { kind: 'trust', sku: LAMP, warehouse: MAIN } as const
 
@@ -42,4 +42,34 @@ test('trust says nothing of goods that have just left in the same epoch: their f
   house.say({ ...netFigure(0, at(3)), onHand: 8 })
   expect(house.sellable()).toBe(8)
   expect(house.demands()).toEqual([])
+})
+
+test('a cancellation that the restart swallowed is not waited for for ever', () => {
+  const house = openHouse(rulesWith())
+  house.say(netFigure(10, at(1)))
+  const order = orderCommand('O1', [{ units: 2 }])
+  house.decide(order)
+  house.say(orderWord('allocated', 'O1', 2, at(2)))
+  house.say(netFigure(8, at(3)))
+  house.decide({ ...order, order: { ...order.order, state: 'cancelled' } })
+  house.say(netFigure(10, at(1, 1)))
+  expect(house.sellable()).toBe(8)
+  house.decide(trust)
+  expect(house.sellable()).toBe(10)
+  expect(house.demands()).toEqual([])
+  expectSound(house)
+})
+
+test('nor by a gross source, whose allocation is no mark', () => {
+  const house = openHouse(rulesWith({ source: { semantics: 'gross' } }))
+  house.say(grossFigure(10, at(1)))
+  const order = orderCommand('O1', [{ units: 2 }])
+  house.decide(order)
+  house.say(orderWord('allocated', 'O1', 2, at(2)))
+  house.decide({ ...order, order: { ...order.order, state: 'cancelled' } })
+  house.say(grossFigure(10, at(1, 1)))
+  expect(house.sellable()).toBe(8)
+  house.decide(trust)
+  expect(house.sellable()).toBe(10)
+  expectSound(house)
 })

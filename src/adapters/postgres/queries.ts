@@ -74,8 +74,8 @@ export const closeIncident = (on: Queryable, code: string, key: string) =>
   ])
 
 /**
- * SKUs of a warehouse whose lowest figure counts since it seemed restored, or of which goods left before a restart and no figure
- * proves it; at most `limit`. Reads the warehouse's figures, and of SKUs with something pegged there the live demands.
+ * SKUs of a warehouse whose lowest figure counts since it seemed restored, or of which goods left, or were asked back, before a
+ * restart and no word after it will tell; at most `limit`. Reads the warehouse's figures, and of SKUs with something pegged there the live demands.
  */
 export async function disputedSkus(on: Queryable, warehouse: string, limit: number): Promise<readonly string[]> {
   const { rows } = await on.query<{ sku: string }>(
@@ -90,8 +90,8 @@ export async function disputedSkus(on: Queryable, warehouse: string, limit: numb
            where demand.sku_id = figure.sku_id
              and demand.ended is null
              and demand.warehouse = figure.warehouse
-             and demand.phase = 'shipped'
-             and (demand.mark #>> '{stamp,epoch}')::integer < figure.epoch
+             and (demand.phase = 'shipped' or demand.cancel_requested)
+             and (coalesce(demand.mark, demand.known_since) #>> '{stamp,epoch}')::integer < figure.epoch
          )))
      order by sku.id
      limit $2`,
