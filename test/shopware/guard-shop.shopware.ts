@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { STEPS } from '../../src/core/order-states.ts'
 import { eventually } from './eventually.ts'
+import { openRealShop } from './real-shop.ts'
 import { hasRealShop } from './shop-environment.ts'
 import { newId } from './shop-products.ts'
 import { openStory, promised, SHOP, SHOWN_WITHIN_MS, type StoryWorld } from './story-world.ts'
@@ -165,5 +167,41 @@ describe.skipIf(!hasRealShop(process.env))('the guard in a real shop', () => {
     expect(JSON.stringify((await productOf(open))?.customFields ?? null)).not.toMatch(/holdfast_revision":"/)
     expect((await world.verify()).problems).toEqual([])
     expect(await world.bugs()).toBe(0)
+  })
+})
+
+/** The table of states, held against what a shop itself says it can do. */
+describe.skipIf(!hasRealShop(process.env))('the states of a real shop', () => {
+  test('its transitions are those of the table', async () => {
+    const shop = await openRealShop(process.env)
+    const named = { technicalName: Type.String() }
+    const rows = Compile(
+      Type.Object({
+        data: Type.Array(
+          Type.Object({
+            actionName: Type.String(),
+            stateMachine: Type.Object(named),
+            fromStateMachineState: Type.Object(named),
+            toStateMachineState: Type.Object(named),
+          }),
+        ),
+      }),
+    )
+    const associations = { stateMachine: {}, fromStateMachineState: {}, toStateMachineState: {} }
+    const { data } = await shop.admin.search('state-machine-transition', { limit: 500, associations }, rows)
+    shop.close()
+    const machines = ['order', 'order_transaction', 'order_delivery']
+    const own = data
+      .map((row) => [
+        row.stateMachine.technicalName.replace('.state', ''),
+        row.actionName,
+        row.fromStateMachineState.technicalName,
+        row.toStateMachineState.technicalName,
+      ])
+      .filter(([machine = '']) => machines.includes(machine))
+    const ours = STEPS.filter(({ isUnlisted }) => !isUnlisted).flatMap(({ machine, action, from, to }) =>
+      from.map((state) => [machine, action, state, to]),
+    )
+    expect(ours.map(String).sort()).toEqual(own.map(String).sort())
   })
 })

@@ -3,7 +3,8 @@ import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { OrderPage, ReadOrder } from '../../app/ports.ts'
 import { canonicalSku, type Instant, instantOf, isUnits, type Sku, skuOf } from '../../core/ids.ts'
-import type { OrderState, ShopOrderLine } from '../../core/shop-order.ts'
+import { orderStateOf } from '../../core/order-states.ts'
+import type { ShopOrderLine } from '../../core/shop-order.ts'
 import { Failure } from '../../errors.ts'
 import type { AdminApi } from './admin-api.ts'
 import { lineKeyOf } from './gateway.ts'
@@ -136,7 +137,7 @@ function orderOf(url: string, row: OrderRow): ReadOrder {
   return {
     orderId: row.id,
     orderNumber: row.orderNumber ?? row.id,
-    state: stateOf(row.stateMachineState.technicalName),
+    state: orderStateOf(row.stateMachineState.technicalName),
     ...(orderedAt === undefined ? {} : { orderedAt }),
     ...(changedAt === undefined ? {} : { changedAt }),
     lines: row.lineItems.flatMap((line) => lineOf(line)),
@@ -146,20 +147,6 @@ function orderOf(url: string, row: OrderRow): ReadOrder {
 function momentOf(text: string | null | undefined): Instant | undefined {
   const moment = text ? Date.parse(text) : Number.NaN
   return Number.isNaN(moment) ? undefined : instantOf(moment)
-}
-
-/** A state that a merchant invented is one of an order under way: only `cancelled` frees units. */
-function stateOf(technicalName: string): OrderState {
-  switch (technicalName) {
-    case 'open':
-      return 'open'
-    case 'completed':
-      return 'completed'
-    case 'cancelled':
-      return 'cancelled'
-    default:
-      return 'in-progress'
-  }
 }
 
 function lineOf(line: LineRow): ShopOrderLine[] {
