@@ -43,10 +43,14 @@ export function firstDifference(
   if (!told || !stored) return { stored: stored ? 'a row' : 'no row', told: told ? 'a row' : 'no row' }
   for (const [column, value] of Object.entries(told)) {
     const kept = asTold(column, stored[column])
-    if (canonicalJson(plain(kept)) !== canonicalJson(plain(value))) return { column, stored: kept, told: value }
+    if (!isSame(kept ?? null, value ?? null)) return { column, stored: kept, told: value }
   }
   return undefined
 }
+
+/** Most columns are plain values: only what has parts is written out to be compared. */
+const isSame = (a: unknown, b: unknown): boolean =>
+  a === b || (typeof a === 'object' && typeof b === 'object' && canonicalJson(a) === canonicalJson(b))
 
 const plain = (value: unknown): unknown => value ?? null
 
