@@ -250,3 +250,42 @@ test('the inbox as the use case sees it computes the hash of what it keeps', asy
   const { rows } = await fresh.database.pool.query('select content_hash, raw from inbox')
   expect(rows).toEqual([{ content_hash: createHash('sha256').update('text').digest(), raw: 'text' }])
 })
+
+describe('deliveries that come at once', () => {
+  const raw = (id: string, text = '{}') => ({ messageId: id, raw: text, words: 1, notes: [] })
+  const rowsLike = async (pattern: string): Promise<number> =>
+    (await fresh.database.pool.query('select from inbox where message_id like $1', [pattern])).rowCount ?? 0
+
+  test('are each answered for themselves', async () => {
+    const inbox = inboxOn(fresh.database)
+    const filed = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => inbox.file(sourceOf(n % 2 ? 'wms' : 'other'), [raw(`crowd-${n}`)], [])),
+    )
+    expect(filed.map(({ filed: [one] }) => one)).toEqual(
+      Array.from({ length: 40 }, (_, n) => ({ messageId: `crowd-${n}`, outcome: 'new' })),
+    )
+    expect(await rowsLike('crowd-%')).toBe(40)
+  })
+
+  test('with one message of the same identity: the first is new, the same again repeated, another content a conflict', async () => {
+    const inbox = inboxOn(fresh.database)
+    const answers = await Promise.all([
+      inbox.file(sourceOf('wms'), [raw('twin')], []),
+      inbox.file(sourceOf('wms'), [raw('twin')], []),
+      inbox.file(sourceOf('wms'), [raw('twin', '{"else":1}')], []),
+    ])
+    expect(answers.map(({ filed: [one] }) => one?.outcome)).toEqual(['new', 'repeated', 'conflict'])
+    expect(answers.map(({ deadLetterIds }) => deadLetterIds.length)).toEqual([0, 0, 1])
+  })
+
+  test('one that PostgreSQL refuses fails alone', async () => {
+    const inbox = inboxOn(fresh.database)
+    const answers = await Promise.allSettled([
+      inbox.file(sourceOf('wms'), [raw('fine-1')], []),
+      inbox.file(sourceOf('wms'), [{ ...raw('broken'), words: -1 }], []),
+      inbox.file(sourceOf('wms'), [raw('fine-2')], []),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await rowsLike('fine-%')).toBe(2)
+  })
+})

@@ -4,6 +4,7 @@ import { BULK_FROM_WORDS, type Inbox, type Size } from '../../app/receive.ts'
 import type { Command } from '../../core/decide.ts'
 import type { Instant } from '../../core/ids.ts'
 import { type Database, databaseNow, type Queryable } from './database.ts'
+import { type Delivery, type FiledDelivery, identityOf, openFiling } from './filing.ts'
 
 export type NewMessage = {
   readonly messageId: string
@@ -52,67 +53,92 @@ export async function fileDelivery(
   source: string,
   messages: readonly NewMessage[],
   deadLetters: readonly NewDeadLetter[],
-): Promise<{ readonly filed: readonly Filed[]; readonly deadLetterIds: readonly number[] }> {
+): Promise<FiledDelivery> {
+  const [filed] = await fileDeliveries(database, [{ source, messages, deadLetters }])
+  if (!filed) throw new Error('A delivery was filed without a result')
+  return filed
+}
+
+/** Files several deliveries in one transaction: all of them, or none. No two of them hold a message of one identity. */
+export async function fileDeliveries(
+  database: Database,
+  deliveries: readonly Delivery[],
+): Promise<readonly FiledDelivery[]> {
   return await database.transaction(async (client) => {
-    const filed = await fileMessages(client, source, messages)
-    const conflicts = new Set(filed.flatMap(({ messageId, outcome }) => (outcome === 'conflict' ? [messageId] : [])))
-    const conflicting = messages.filter(({ messageId }) => conflicts.has(messageId))
-    const deadLetterIds = await fileDeadLetters(client, source, [
-      ...deadLetters,
-      ...conflicting.map(({ messageId, raw }) => ({
-        messageId,
-        raw,
-        reason: 'A message with this id was received before, with other content',
-        field: 'id',
-        value: messageId,
-      })),
-    ])
-    return { filed, deadLetterIds }
+    const outcomes = await fileMessages(
+      client,
+      deliveries.flatMap(({ source, messages }) => messages.map((message) => ({ ...message, source }))),
+    )
+    const results: FiledDelivery[] = []
+    let first = 0
+    for (const { source, messages, deadLetters } of deliveries) {
+      const filed = outcomes.slice(first, first + messages.length)
+      first += messages.length
+      const conflicting = messages.filter((_, index) => filed[index]?.outcome === 'conflict')
+      const deadLetterIds = await fileDeadLetters(client, source, [
+        ...deadLetters,
+        ...conflicting.map(({ messageId, raw }) => ({
+          messageId,
+          raw,
+          reason: 'A message with this id was received before, with other content',
+          field: 'id',
+          value: messageId,
+        })),
+      ])
+      results.push({ filed, deadLetterIds })
+    }
+    return results
   })
 }
 
-async function fileMessages(on: Queryable, source: string, messages: readonly NewMessage[]): Promise<readonly Filed[]> {
+type SourcedMessage = NewMessage & { readonly source: string }
+
+async function fileMessages(on: Queryable, messages: readonly SourcedMessage[]): Promise<readonly Filed[]> {
   if (messages.length === 0) return []
-  // Constraint inbox_once decides who was first; rows go in by message id, so that two deliveries cannot wait for each other.
-  const { rows } = await on.query<{ message_id: string }>(
-    `insert into inbox (source, message_id, content_hash, raw, words, notes)
-     select $1, message_id, content_hash, raw, words, coalesce(string_to_array(nullif(notes, ''), E'\\n'), '{}')
-     from unnest($2::text[], $3::bytea[], $4::text[], $5::int[], $6::text[]) as new (message_id, content_hash, raw, words, notes)
-     order by message_id
-     on conflict (source, message_id) do nothing
-     returning message_id`,
-    [
-      source,
+  // Constraint inbox_once decides who was first; rows go in by identity, so that two groups cannot wait for each other.
+  const { rows } = await on.query<{ source: string; message_id: string }>({
+    name: 'file_messages',
+    text: `
+      insert into inbox (source, message_id, content_hash, raw, words, notes)
+      select source, message_id, content_hash, raw, words, coalesce(string_to_array(nullif(notes, ''), E'\\n'), '{}')
+      from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::int[], $6::text[])
+        as new (source, message_id, content_hash, raw, words, notes)
+      order by source, message_id
+      on conflict (source, message_id) do nothing
+      returning source, message_id`,
+    values: [
+      messages.map(({ source }) => source),
       messages.map(({ messageId }) => messageId),
       messages.map(({ contentHash }) => contentHash),
       messages.map(({ raw }) => raw),
       messages.map(({ words }) => words),
       messages.map(({ notes }) => notes.join('\n')),
     ],
-  )
-  const fresh = new Set(rows.map((row) => row.message_id))
-  const known = messages.filter(({ messageId }) => !fresh.has(messageId))
+  })
+  const fresh = new Set(rows.map((row) => identityOf(row.source, row.message_id)))
+  const isFresh = ({ source, messageId }: SourcedMessage): boolean => fresh.has(identityOf(source, messageId))
   const hashes = await hashesOf(
     on,
-    source,
-    known.map(({ messageId }) => messageId),
+    messages.filter((message) => !isFresh(message)),
   )
-  return messages.map(({ messageId, contentHash }) => {
-    if (fresh.has(messageId)) return { messageId, outcome: 'new' as const }
-    return {
-      messageId,
-      outcome: hashes.get(messageId)?.equals(contentHash) ? ('repeated' as const) : ('conflict' as const),
-    }
+  return messages.map((message) => {
+    const { source, messageId, contentHash } = message
+    if (isFresh(message)) return { messageId, outcome: 'new' as const }
+    const isSame = hashes.get(identityOf(source, messageId))?.equals(contentHash)
+    return { messageId, outcome: isSame ? ('repeated' as const) : ('conflict' as const) }
   })
 }
 
-async function hashesOf(on: Queryable, source: string, ids: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {
-  if (ids.length === 0) return new Map()
-  const { rows } = await on.query<{ message_id: string; content_hash: Buffer }>(
-    'select message_id, content_hash from inbox where source = $1 and message_id = any($2)',
-    [source, ids],
+async function hashesOf(on: Queryable, known: readonly SourcedMessage[]): Promise<ReadonlyMap<string, Buffer>> {
+  if (known.length === 0) return new Map()
+  // Index: inbox_once.
+  const { rows } = await on.query<{ source: string; message_id: string; content_hash: Buffer }>(
+    `select source, message_id, content_hash
+     from inbox
+     where (source, message_id) in (select * from unnest($1::text[], $2::text[]))`,
+    [known.map(({ source }) => source), known.map(({ messageId }) => messageId)],
   )
-  return new Map(rows.map((row) => [row.message_id, row.content_hash]))
+  return new Map(rows.map((row) => [identityOf(row.source, row.message_id), row.content_hash]))
 }
 
 /** Keeps what cannot be used, whole, with the reason. Returns their ids in order. */
@@ -235,23 +261,28 @@ export const giveUpMessage = (on: Queryable, id: number, reason: string) =>
     [id, reason],
   )
 
-/** The inbox as the use case sees it. */
-export const inboxOn = (database: Database): Inbox => ({
-  file: (source, messages, deadLetters) =>
-    fileDelivery(
-      database,
-      source,
-      messages.map((message) => ({ ...message, contentHash: createHash('sha256').update(message.raw).digest() })),
-      deadLetters,
-    ),
-  claim: (limit, size) => claimPending(database.pool, limit, size),
-  renew: (ids) => renewClaims(database.pool, ids),
-  postpone: (id) => postponeMessage(database.pool, id),
-  close: (id, state, verdict) => closeMessage(database.pool, id, state, verdict),
-  giveUp: (id, reason) => giveUpMessage(database.pool, id, reason),
-  bury: () => buryParked(database.pool),
-  now: () => databaseNow(database.pool),
-})
+/** The inbox as the use case sees it. Deliveries that come at once are filed at once, in one transaction. */
+export function inboxOn(database: Database): Inbox {
+  const file = openFiling((deliveries) => fileDeliveries(database, deliveries))
+  return {
+    file: (source, messages, deadLetters) =>
+      file({
+        source,
+        messages: messages.map((message) => ({
+          ...message,
+          contentHash: createHash('sha256').update(message.raw).digest(),
+        })),
+        deadLetters,
+      }),
+    claim: (limit, size) => claimPending(database.pool, limit, size),
+    renew: (ids) => renewClaims(database.pool, ids),
+    postpone: (id) => postponeMessage(database.pool, id),
+    close: (id, state, verdict) => closeMessage(database.pool, id, state, verdict),
+    giveUp: (id, reason) => giveUpMessage(database.pool, id, reason),
+    bury: () => buryParked(database.pool),
+    now: () => databaseNow(database.pool),
+  }
+}
 
 /**
  * Wakes words that were waiting for orders. A message of which other words are still under way is woken too: it must not be
