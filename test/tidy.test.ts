@@ -60,6 +60,7 @@ const CROSSINGS: Readonly<Record<string, string>> = {
   'src/cli/verify.ts → src/config.ts': '--offline opens the database itself',
   'src/cli/serve.ts → sim/demo.ts': 'npm start on an empty database shows the demo world',
   'src/cli/simulate.ts → sim/simulate/simulate.ts': 'the simulator is a command too',
+  'src/cli/bench.ts → bench/bench.ts': 'so are the benchmarks',
 }
 
 const layerOf = (path: string): string | undefined => Object.keys(LAYERS).find((layer) => path.startsWith(layer))

@@ -1,6 +1,7 @@
 /** Finds the command, gives it the world, and turns what it throws into a sentence and an exit code. */
 import { ConfigProblem, readClientConfig } from '../config.ts'
 import { apply } from './apply.ts'
+import { bench } from './bench.ts'
 import { type Client, type Command, clientOf, EXIT, Refused, type Shell, Unreachable, UsageProblem } from './command.ts'
 import { exportConfiguration } from './export.ts'
 import { ledger } from './ledger.ts'
@@ -32,6 +33,7 @@ export const COMMANDS: readonly Command[] = [
   trust,
   verify,
   simulate,
+  bench,
   shopwareApp,
 ]
 
