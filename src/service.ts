@@ -22,6 +22,7 @@ import { appendEntry } from './adapters/postgres/ledger.ts'
 import { exportLedger, exportMonth } from './adapters/postgres/ledger-export.ts'
 import { ledgerSearch } from './adapters/postgres/ledger-search.ts'
 import { loadStates } from './adapters/postgres/load.ts'
+import { tellLongOpen } from './adapters/postgres/long-open.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
 import { createArchivist, ledgerMonths } from './adapters/postgres/partitions-archive.ts'
 import { orderOfReservation } from './adapters/postgres/placed-query.ts'
@@ -238,7 +239,10 @@ export async function startService({ config, log, version, demo = 'never', secre
     name: 'sweep',
     everyMs: SWEEP_EVERY_MS,
     onTrouble: trouble,
-    round: () => sweep(pool),
+    round: async () => {
+      await tellLongOpen(pool)
+      return await sweep(pool)
+    },
   })
   const sealing = startLoop({
     name: 'seal',
@@ -443,7 +447,7 @@ export async function startService({ config, log, version, demo = 'never', secre
     appSecret,
     async stop() {
       // Doors first, then who acts on its own, then the lane, then what all of them stand on.
-      await server.close()
+      await Promise.all([archivist.stop(), server.close()])
       insist.stop()
       await Promise.all([
         applying.stop(),
@@ -452,7 +456,6 @@ export async function startService({ config, log, version, demo = 'never', secre
         sweeping.stop(),
         sealing.stop(),
         remembering.stop(),
-        archivist.stop(),
         noticing.stop(),
         side.stop(),
       ])

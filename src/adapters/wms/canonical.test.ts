@@ -135,6 +135,30 @@ describe('a word about an order', () => {
       }),
   )
 
+  test('rows about the same units are one act, and lines of their own stay apart', () => {
+    const lines = [
+      { sku: 'A', units: 2 },
+      { sku: 'A', units: 3 },
+      { sku: 'A', line: 'L1', units: 1 },
+    ]
+    expect(read({ type: 'order.shipped', order: '1', sequence: 4, lines })).toMatchObject({
+      words: [
+        { sku: 'A', units: 5 },
+        { sku: 'A', line: 'L1', units: 1 },
+      ],
+    })
+  })
+
+  test('row 70: rows that add up to more units than there can be are refused', () => {
+    const lines = [
+      { sku: 'A', units: 2_147_483_647 },
+      { sku: 'A', units: 1 },
+    ]
+    expect(read({ type: 'order.shipped', order: '1', sequence: 4, lines })).toMatchObject({
+      problem: { field: 'lines[1].units' },
+    })
+  })
+
   test.each([
     [{ order: '', lines: [] }, 'order'],
     [{ lines: [] }, 'order'],

@@ -1,5 +1,5 @@
 /** Holdfast's own message: every word that a warehouse can say, one `type` each. Told field by field in `docs/canonical-message.md`. */
-import { type ShopId, shopOf, skuOf } from '../../core/ids.ts'
+import { MAX_UNITS, type ShopId, shopOf, skuOf } from '../../core/ids.ts'
 import type { FigureWord, MovementWord, OpenOrder, OrderLineWord, Stamp, Word } from '../../core/word.ts'
 import { FieldProblem, Fields, type Problem, type Reading } from './fields.ts'
 import { isObject, type Json, jsonText } from './json.ts'
@@ -94,22 +94,29 @@ function orderWords(fields: Fields, source: SourceConfig, says: OrderLineWord['s
   const order = fields.text('order')
   const shop = shopIn(fields)
   const warehouse = warehouseOf(fields, source)
-  return fields.rows('lines').map((row) => {
+  const words = new Map<string, OrderLineWord>()
+  for (const row of fields.rows('lines')) {
     const line = row.optionalText('line')
     const units = row.units('units')
     if (units === 0) row.fail('units', 'must be 1 or more')
-    return {
+    const sku = row.sku()
+    // Rows about the same units are one act: told apart, the second would be taken for the first one told again.
+    const key = JSON.stringify([sku, line])
+    const told = words.get(key)?.units ?? 0
+    if (told + units > MAX_UNITS) row.fail('units', 'adds up to more units than there can be')
+    words.set(key, {
       kind: 'order-line',
       says,
       order,
-      sku: row.sku(),
-      units,
+      sku,
+      units: told + units,
       warehouse,
       stamp,
       ...shop,
       ...(line === undefined ? {} : { line }),
-    }
-  })
+    })
+  }
+  return [...words.values()]
 }
 
 function shopIn(fields: Fields): { readonly shop?: ShopId } {
