@@ -170,6 +170,21 @@ describe('archiving months, oldest first', () => {
     )
   })
 
+  test('one that is stopped in the middle says so, and leaves everything as it was', async () => {
+    const stopped = createArchivist(fresh.database)
+    const asked = stopped.archive('2026-02', hashOf('2026-02'), 'token:anna')
+    await stopped.stop()
+    expect(await asked).toEqual({ state: 'working', what: 'Holdfast is stopping; ask again when it runs' })
+    expect(await verify(fresh.database)).toMatchObject({ problems: [], archivedEntries: 17 })
+  })
+
+  test('a failure is told to whoever asks', async () => {
+    const broken = { ...fresh.database, pool: { query: () => Promise.reject(new Error('it broke')) } }
+    const failing = createArchivist(broken as unknown as typeof fresh.database)
+    await expect(failing.archive('2026-02', hashOf('2026-02'), 'token:anna')).rejects.toThrow('it broke')
+    await failing.stop()
+  })
+
   test('asked again it says the same; of another file it says that it was another', async () => {
     expect(await archive('2026-01')).toMatchObject({ state: 'archived', archived: { sha256: hashOf('2026-01') } })
     expect(await archive('2026-01', 'e'.repeat(64))).toMatchObject({ state: 'differs' })
@@ -201,7 +216,14 @@ describe('archiving months, oldest first', () => {
     await sealAll(database)
     for (let round = await takeSnapshots(database); round.more; ) round = await takeSnapshots(database, round.place)
     const before = await now('OLD')
-    for (const each of ['2026-02', '2026-03']) expect(await archive(each)).toMatchObject({ state: 'archived' })
+    expect(await archive('2026-02')).toMatchObject({ state: 'archived' })
+    // Who asks again and again waits for one and the same job.
+    const hasty = createArchivist(database, 1)
+    const steps = new Set<string>()
+    for (let asked = 0; asked < 10_000 && !steps.has('archived'); asked += 1)
+      steps.add((await hasty.archive('2026-03', hashOf('2026-03'), 'token:anna')).state)
+    expect([...steps]).toEqual(['working', 'archived'])
+    await hasty.stop()
     expect(await verify(database)).toMatchObject({ problems: [] })
     expect(await now('OLD')).toBe(before)
     expect((await ledgerMonths(database.pool)).archived.map(({ month: each }) => each)).toEqual([

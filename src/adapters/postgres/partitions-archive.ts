@@ -65,35 +65,50 @@ export async function ledgerMonths(on: Queryable): Promise<LedgerMonths> {
   }
 }
 
+type Job = { what: string; readonly ended: Promise<() => ArchiveStep> }
+
 /** One job for each month; those of several processes do no harm to each other. */
 export function createArchivist(database: Database, answerWithinMs = ANSWER_WITHIN_MS): Archivist {
-  const jobs = new Map<string, { readonly ended: Promise<ArchiveStep>; what: string }>()
+  const jobs = new Map<string, Job>()
   const stopping = new AbortController()
+  const begin = (asked: Asked): Job => {
+    const job: Job = {
+      what: 'looking',
+      ended: archiveMonth(database, asked, (what) => {
+        stopping.signal.throwIfAborted()
+        job.what = what
+      }).then(
+        (step) => () => step,
+        (cause: unknown) => () => {
+          if (stopping.signal.aborted) return STOPPING
+          throw cause
+        },
+      ),
+    }
+    return job
+  }
   return {
     async archive(month, sha256, author) {
       const key = `${month} ${sha256}`
-      let job = jobs.get(key)
-      if (!job) {
-        const begun = { what: 'looking', ended: Promise.resolve<ArchiveStep>({ state: 'unknown' }) }
-        begun.ended = archiveMonth(database, { month, sha256, author }, (what) => {
-          stopping.signal.throwIfAborted()
-          begun.what = what
-        }).finally(() => jobs.delete(key))
-        jobs.set(key, begun)
-        job = begun
-      }
+      const job = jobs.get(key) ?? begin({ month, sha256, author })
+      jobs.set(key, job)
       const waiting = new AbortController()
       const late = delay(answerWithinMs, undefined, { signal: waiting.signal }).catch(() => undefined)
-      const step = await Promise.race([job.ended, late])
+      const outcome = await Promise.race([job.ended, late])
       waiting.abort()
-      return step ?? { state: 'working', what: job.what }
+      // How it ended is told once, to whoever asks first after its end.
+      if (outcome === undefined) return { state: 'working', what: job.what }
+      jobs.delete(key)
+      return outcome()
     },
     async stop() {
-      stopping.abort(new Error('Holdfast is stopping; ask again when it runs.'))
-      await Promise.allSettled([...jobs.values()].map(({ ended }) => ended))
+      stopping.abort()
+      await Promise.all([...jobs.values()].map(({ ended }) => ended))
     },
   }
 }
+
+const STOPPING: ArchiveStep = { state: 'working', what: 'Holdfast is stopping; ask again when it runs' }
 
 type Asked = { readonly month: string; readonly sha256: string; readonly author: string }
 
