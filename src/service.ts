@@ -13,12 +13,18 @@ import {
 import { type Database, databaseNow, openDatabase } from './adapters/postgres/database.ts'
 import { chooseSchema, type DemoWish } from './adapters/postgres/demo-schema.ts'
 import { startEmbeddedPostgres } from './adapters/postgres/embedded.ts'
+import { configurationAt, stateAtMoment } from './adapters/postgres/history.ts'
+import { type SnapshotRound, takeSnapshots } from './adapters/postgres/history-snapshots.ts'
 import { fileDelivery, inboxOn, wakeParked } from './adapters/postgres/inbox-store.ts'
 import { createLane } from './adapters/postgres/lane.ts'
 import { openLeases } from './adapters/postgres/lease.ts'
 import { appendEntry } from './adapters/postgres/ledger.ts'
+import { exportLedger, exportMonth } from './adapters/postgres/ledger-export.ts'
+import { ledgerSearch } from './adapters/postgres/ledger-search.ts'
 import { loadStates } from './adapters/postgres/load.ts'
+import { tellLongOpen } from './adapters/postgres/long-open.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
+import { createArchivist, ledgerMonths } from './adapters/postgres/partitions-archive.ts'
 import { orderOfReservation } from './adapters/postgres/placed-query.ts'
 import { publicationBookOn } from './adapters/postgres/publication-store.ts'
 import {
@@ -28,8 +34,6 @@ import {
   incidentPage,
   keepAnswer,
   keptAnswer,
-  ledgerFeed,
-  ledgerPage,
   openIncident,
 } from './adapters/postgres/queries.ts'
 import { isNewWebhook, registrationsOn, tokensOn } from './adapters/postgres/registration-store.ts'
@@ -84,6 +88,7 @@ export type ServiceOptions = {
 
 const APPLY_EVERY_MS = 500
 const SEAL_EVERY_MS = 2_000
+const REMEMBER_EVERY_MS = 5_000
 const CONFIGURATION_EVERY_MS = 1_000
 const BURY_EVERY_MS = 60_000
 /** SKUs that are believed again at once. */
@@ -160,6 +165,7 @@ export async function startService({ config, log, version, demo = 'never', secre
     database,
     configuration: () => rules,
     onChanged: () => side.wakePublishers(),
+    onByMargin: (units) => metrics.byMargin.inc(units),
     onBug: (cause, command) => bug(cause, `command ${command.kind}`),
   })
   const insist = insistOn(lane, (cause, command) => bug(cause, `${command.kind} after its answer`))
@@ -233,7 +239,10 @@ export async function startService({ config, log, version, demo = 'never', secre
     name: 'sweep',
     everyMs: SWEEP_EVERY_MS,
     onTrouble: trouble,
-    round: () => sweep(pool),
+    round: async () => {
+      await tellLongOpen(pool)
+      return await sweep(pool)
+    },
   })
   const sealing = startLoop({
     name: 'seal',
@@ -241,6 +250,17 @@ export async function startService({ config, log, version, demo = 'never', secre
     onTrouble: trouble,
     round: async () => (await sealBlock(database)) > 0,
   })
+  let snapshots: SnapshotRound | undefined
+  const remembering = startLoop({
+    name: 'remember',
+    everyMs: REMEMBER_EVERY_MS,
+    onTrouble: trouble,
+    round: async () => {
+      snapshots = await takeSnapshots(database, snapshots?.place)
+      return snapshots.more
+    },
+  })
+  const archivist = createArchivist(database)
 
   // ── rules again: every process notices a change within a second ──
   const useConfiguration = async (next: StoredConfiguration): Promise<void> => {
@@ -325,8 +345,15 @@ export async function startService({ config, log, version, demo = 'never', secre
       receive,
       mayReceive: (source, headers) => doors.get(source)?.mayBeAuthentic(headers) ?? false,
       replay: (id) => replayDeadLetter(receivePorts, deadLettersOn(database), id),
-      ledger: (page) => ledgerPage(pool, page),
-      feed: (page) => ledgerFeed(pool, page),
+      ledger: (filter, page) => ledgerSearch(pool, filter, page),
+      ledgerLines: (asked, format) =>
+        'month' in asked ? exportMonth(pool, asked.month) : exportLedger(database, asked, format),
+      ledgerMonths: () => ledgerMonths(pool),
+      archiveMonth: archivist.archive,
+      async past(sku, moment) {
+        const { document, version } = await configurationAt(pool, moment)
+        return { past: await stateAtMoment(pool, sku, moment), rules: configurationOf(document, version) }
+      },
       incidents: (page) => incidentPage(pool, page),
       deadLetters: (page) => deadLetterPage(pool, page),
       configuration: async () => stored,
@@ -340,6 +367,8 @@ export async function startService({ config, log, version, demo = 'never', secre
       },
       shops: () => [...rules.shops.keys()].flatMap((shop) => side.status(shop) ?? []),
       async retire(shop, author) {
+        // One that was taken out of the rules is the likeliest of all: nobody reads it any more, so nothing else ends its holds.
+        if (!rules.shops.has(shop) && !side.status(shop)) throw new Problem('SHOP_UNKNOWN')
         await side.onAway(shop, 'gone')
         await book.setState(shop, 'retired')
         const now = await databaseNow(pool)
@@ -354,6 +383,27 @@ export async function startService({ config, log, version, demo = 'never', secre
           }),
         )
         await book.moveWatermark(shop, { known: [], shopClock: undefined }, now)
+      },
+      async release(shop, author) {
+        if (!rules.shops.has(shop) && !side.status(shop)) throw new Problem('SHOP_UNKNOWN')
+        const state = side.status(shop)?.state
+        if (state === 'registered' || state === 'connected' || state === 'inactive') {
+          await side.onAway(shop, 'releasing')
+          await database.transaction((client) =>
+            appendEntry(client, {
+              stream: `shop:${shop}`,
+              kind: 'release-begun',
+              actor: author,
+              cause: 'decree',
+              configuration: rules.version,
+              body: {},
+            }),
+          )
+        }
+        return {
+          state: side.status(shop)?.state ?? 'awaited',
+          productsLeft: await publications.leftToGiveBack(shop),
+        }
       },
       async trust(warehouse, author) {
         const origin = { actor: author, cause: `trust:${warehouse}` }
@@ -373,7 +423,7 @@ export async function startService({ config, log, version, demo = 'never', secre
       createToken: (name, scope) => createToken(pool, name, scope),
       keptAnswer: (scope, key) => keptAnswer(pool, scope, key),
       keepAnswer: (scope, key, answer) => keepAnswer(pool, scope, key, answer),
-      verify: () => verify(database),
+      verify: (onProgress) => verify(database, onProgress),
       shopware,
       appBundle: { appSecret, version },
       isReady: () =>
@@ -397,7 +447,7 @@ export async function startService({ config, log, version, demo = 'never', secre
     appSecret,
     async stop() {
       // Doors first, then who acts on its own, then the lane, then what all of them stand on.
-      await server.close()
+      await Promise.all([archivist.stop(), server.close()])
       insist.stop()
       await Promise.all([
         applying.stop(),
@@ -405,6 +455,7 @@ export async function startService({ config, log, version, demo = 'never', secre
         burying.stop(),
         sweeping.stop(),
         sealing.stop(),
+        remembering.stop(),
         noticing.stop(),
         side.stop(),
       ])
