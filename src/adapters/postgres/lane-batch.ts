@@ -95,7 +95,8 @@ export async function decideIn(
   const locked = new Set(rows.map(({ id }) => id))
   if (touched.skuIds.some((id) => !locked.has(id))) throw new LostRace()
   if (touched.attempts.some((attempt) => !before.attempts.includes(attempt))) throw new LostRace()
-  const { now, isSomeShopUnread } = clock
+  const { now, isSomeShopUnread, server } = clock
+  cache.standOn(server)
   const loaded = await loadForDecision(client, rows, commands, { demands, isSomeShopUnread }, cache)
 
   const whereabouts = whereaboutsOf(loaded.states)
@@ -196,12 +197,15 @@ async function lockSkus(on: Queryable, named: readonly Sku[], ids: readonly numb
   return rows
 }
 
-/** The moment of the decision, on the database's clock, and whether a shop that was silent still has to be read (L2). */
-async function lookAround(on: Queryable): Promise<{ readonly now: Instant; readonly isSomeShopUnread: boolean }> {
-  const { rows } = await on.query<{ now: Instant; isSomeShopUnread: boolean }>({
+type Around = { readonly now: Instant; readonly isSomeShopUnread: boolean; readonly server: string }
+
+/** The moment of the decision, on the database's clock, whether a shop that was silent still has to be read (L2), and whom we ask. */
+async function lookAround(on: Queryable): Promise<Around> {
+  const { rows } = await on.query<Around>({
     name: 'look_around',
     text: `
       select clock_timestamp() as now,
+             pg_postmaster_start_time()::text as server,
              exists (select from shop where silent_from is not null and not read_since_return) as "isSomeShopUnread"`,
   })
   const [row] = rows

@@ -164,6 +164,7 @@ async function decideBatch(options: Opened, batch: readonly Ticket[]): Promise<D
       options.cache.put(decided.states.values())
       return decided
     } catch (cause) {
+      if (cause instanceof Failure) options.cache.clear()
       if (attempt >= MAX_ATTEMPTS || !(isRace(cause) || cause instanceof NewSkus)) throw cause
       if (cause instanceof NewSkus) await makeSkus(reserved, batch)
       else await delay(Math.random() * REDO_WITHIN_MS * attempt)

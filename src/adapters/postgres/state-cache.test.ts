@@ -52,3 +52,14 @@ test('beyond its size the one that nobody needed for the longest time goes', () 
   const isKept = (sku: string): boolean => cache.take(skuOf(sku), 1) !== undefined
   expect(['A', 'B', 'C'].map(isKept)).toEqual([true, false, true])
 })
+
+test('another server, or another run of it, counts its versions anew: nothing is believed any more', () => {
+  const cache = openStateCache()
+  cache.standOn('a')
+  cache.put([stateAt('A', 1)])
+  cache.standOn('a')
+  cache.put([cache.take(skuOf('A'), 1) ?? stateAt('LOST', 1)])
+  cache.standOn('b')
+  expect(cache.take(skuOf('A'), 1)).toBeUndefined()
+  expect(cache.take(skuOf('LOST'), 1)).toBeUndefined()
+})

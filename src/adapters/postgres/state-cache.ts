@@ -4,6 +4,9 @@
  * A remembered state is believed only under the lock of its SKU's row, and only when the row's version is still the one that the
  * state stood at: every decision of every process raises the version, so an equal one proves that nothing has changed. A hot SKU
  * is then loaded by reading one row.
+ *
+ * A version proves that only within one history. After a fail-over to a standby that lacked the last commits, or a restore, the
+ * same number may come to stand for other decisions; so whenever the server is another one, or went away, all is forgotten.
  */
 import type { Sku } from '../../core/ids.ts'
 import type { SkuState } from '../../core/stock.ts'
@@ -12,6 +15,10 @@ import type { SkuState } from '../../core/stock.ts'
 const MAX_SKUS = 20_000
 
 export type StateCache = {
+  /** Tells which run of which server the versions come from, in whatever words: at other words all is forgotten. */
+  standOn(server: string): void
+  /** Forgets everything. */
+  clear(): void
   /** Takes a state out if it stands at this version. Whoever changes it and does not bring it back has it forgotten. */
   take(sku: Sku, version: number): SkuState | undefined
   /** Brings states back, after their commit. */
@@ -20,7 +27,13 @@ export type StateCache = {
 
 export function openStateCache(maxSkus = MAX_SKUS): StateCache {
   const remembered = new Map<Sku, SkuState>()
+  let standsOn = ''
   return {
+    standOn(server) {
+      if (server !== standsOn) remembered.clear()
+      standsOn = server
+    },
+    clear: () => remembered.clear(),
     take(sku, version) {
       const state = remembered.get(sku)
       if (!state) return undefined
