@@ -175,6 +175,24 @@ describe('our place in the shop', () => {
   })
 })
 
+describe('a shop whose address changed', () => {
+  test('is told, and again when it is over', async () => {
+    const { shop } = await connected()
+    await world?.stopService()
+    shop.faults.movedTo = 'https://moved.example'
+    await world?.startService()
+    expect((await incident('APP_URL_CHANGED'))?.cause).toContain('https://moved.example')
+    await world?.stopService()
+    shop.faults.movedTo = undefined
+    await world?.startService()
+    await eventually(
+      async () => (await incident('APP_URL_CHANGED'))?.closedAt,
+      (closedAt) => closedAt !== undefined,
+      'the incident is over',
+    )
+  })
+})
+
 describe('leaving a shop', () => {
   test('gives each product its own close-out back, and its checkouts are no longer held', async () => {
     const { shop, request } = await connected({}, { closeOut: false })

@@ -66,6 +66,10 @@ export function adminApi(world: World, tokenLifeMs: number): (incoming: Incoming
     switch (`${method} ${path}`) {
       case 'GET /api/_info/version':
         return json(200, { version: '6.6.7.1' })
+      case 'GET /api/app-system/app-url-change/url-difference':
+        return world.faults.movedTo === undefined
+          ? { status: 204 }
+          : json(200, { oldUrl: world.url, newUrl: world.faults.movedTo })
       case 'DELETE /api/_action/cache':
         world.cacheClears += 1
         return { status: 204 }

@@ -104,6 +104,8 @@ export type ShopFaults = {
   deadlocks?: number
   /** The Admin API answers 503: the shop sells, and nobody can read or write it. */
   adminApiAway?: boolean
+  /** Its `APP_URL` is this since the installation: it lets every checkout fail. */
+  movedTo?: string | undefined
   gates?: Gates
 }
 

@@ -90,6 +90,8 @@ export interface ShopCare {
   switchOn(webhookId: string): Promise<void>
   /** Deliveries since a moment on the shop's clock that failed or still wait; at most 500, the youngest. */
   lostSince(since: Instant): Promise<LostNews>
+  /** Both addresses, where the shop's own differs from the one under which the app was installed. */
+  movedUrl(): Promise<{ readonly was: string; readonly is: string } | undefined>
   /** Clears the cache of pages that were made without, or with, the app. */
   clearCache(): Promise<void>
   /** Gives merchants their own settings back and takes our mark away. At most 250 rows. */

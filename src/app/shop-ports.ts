@@ -142,6 +142,7 @@ export type ShopIncident = {
     | 'FIGHT'
     | 'PUBLICATION_REFUSED'
     | 'WEBHOOK_SWITCHED_OFF'
+    | 'APP_URL_CHANGED'
   readonly key: string
   readonly shop: ShopId
   readonly sku?: Sku

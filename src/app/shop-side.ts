@@ -12,6 +12,7 @@ import { publishDue } from './publish.ts'
 import { type OrderReader, orderReader } from './read-orders.ts'
 import { giveBackSome } from './release-shop.ts'
 import { isUnread, type PublicationBook, type ShopBook, type ShopIncident, type ShopStatus } from './shop-ports.ts'
+import { watchUrl } from './watch-url.ts'
 import { WATCH_EVERY_MS, webhookWatch } from './watch-webhooks.ts'
 
 export type ShopSidePorts = {
@@ -251,19 +252,23 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         onIncident: ports.onIncident,
         onSettled: ports.onSettled,
       })
-    const watching =
-      watch &&
+    const everyMinute = (name: string, work: () => Promise<void>): Loop =>
       start({
-        name: `webhooks:${shop}`,
+        name: `${name}:${shop}`,
         everyMs: ports.watchEveryMs ?? WATCH_EVERY_MS,
         onTrouble,
         async round() {
-          if (statuses.get(shop)?.state === 'connected' && (await ports.holdsLease(shop))) await watch()
+          if (statuses.get(shop)?.state === 'connected' && (await ports.holdsLease(shop))) await work()
           return false
         },
       })
+    const { onIncident, onSettled } = ports
+    const watching = [
+      ...(watch ? [everyMinute('webhooks', watch)] : []),
+      ...(care ? [everyMinute('url', () => watchUrl({ shop, care, onIncident, onSettled }))] : []),
+    ]
     const { registeredAt } = statuses.get(shop) ?? { registeredAt: undefined }
-    const loops = [orders, again, publisher, ...(watching ? [watching] : [])]
+    const loops = [orders, again, publisher, ...watching]
     return { shop: connection, registeredAt, reader, loops, publisher, orders }
   }
 

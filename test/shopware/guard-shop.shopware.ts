@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -137,6 +138,24 @@ describe.skipIf(!hasRealShop(process.env))('the guard in a real shop', () => {
       (entries) => entries.length === 1,
       'the foreign write is recorded',
     )
+  })
+
+  const envFile = process.env.SHOPWARE_ENV_FILE ?? ''
+  test.skipIf(envFile === '')('a changed APP_URL, which lets every checkout fail unasked, is told', async () => {
+    const before = readFileSync(envFile, 'utf8')
+    try {
+      writeFileSync(envFile, before.replace(/^APP_URL=.*$/m, 'APP_URL=http://moved.example'))
+      await world.holdfast.stop()
+      await world.holdfast.start()
+      const told = await eventually(
+        () => incident('APP_URL_CHANGED'),
+        (found) => found !== undefined,
+        'it is told',
+      )
+      expect(told?.cause).toContain('http://moved.example')
+    } finally {
+      writeFileSync(envFile, before)
+    }
   })
 
   test('leaving gives products and variants their own close-out back', async () => {

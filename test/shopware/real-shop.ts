@@ -13,6 +13,7 @@
  * | `SHOPWARE_INSTALL_APP` | shell command that installs the app folder given as its last argument |
  * | `SHOPWARE_UNINSTALL_APP` | shell command that uninstalls the app named by its last argument |
  * | `SHOPWARE_SQL` | shell command that runs the SQL statement given as its last argument and prints the rows |
+ * | `SHOPWARE_ENV_FILE` | the shop's `.env`, in which a test changes `APP_URL` for some seconds; without it that test is skipped |
  * | `SHOPWARE_CONSOLE` | shell command that runs `bin/console` with the arguments that follow |
  *
  * The four commands are optional; a test that needs one asks for it and fails by name. The driver itself uses HTTP only.

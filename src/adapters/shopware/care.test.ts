@@ -100,6 +100,17 @@ describe('given back', () => {
   })
 })
 
+test.each([
+  [{ status: 204 }, undefined],
+  [{ status: 404 }, undefined],
+  [
+    { status: 200, body: { oldUrl: 'http://a', newUrl: 'http://b' } },
+    { was: 'http://a', is: 'http://b' },
+  ],
+])('whether the shop moved: %j', async (answer, told) => {
+  expect(await careOf(answer).care.movedUrl()).toEqual(told)
+})
+
 test('the page cache is cleared, and a missing right is told', async () => {
   const { care, asked } = careOf({ status: 204 }, { status: 403 })
   await care.clearCache()

@@ -5,7 +5,7 @@ import type { GiveBack, Hook, LostNews, ShopCare, WriteOutcome } from '../../app
 import type { Instant } from '../../core/ids.ts'
 import type { AdminApi } from './admin-api.ts'
 import { failureOf } from './answers.ts'
-import { fieldOf, parseJson } from './pick.ts'
+import { decodeUtf8, fieldOf, parseJson, textOf } from './pick.ts'
 import { REVISION_FIELD } from './products.ts'
 import { writeRows } from './stock-write.ts'
 import { storageMoment } from './storage-moment.ts'
@@ -76,6 +76,19 @@ export function shopCare(options: {
         logRows,
       )
       return newsOf(data.map(({ requestContent }) => requestContent))
+    },
+    async movedUrl() {
+      const answer = await api.send({
+        method: 'GET',
+        path: '/api/app-system/app-url-change/url-difference',
+        repeatable: true,
+      })
+      // 204: it is the same. 404: this version does not tell.
+      if (answer.status === 204 || answer.status === 404) return undefined
+      if (answer.status >= 300) throw failureOf(url, answer)
+      const body = parseJson(decodeUtf8(answer.body) ?? '')
+      const [was, is] = [textOf(fieldOf(body, 'oldUrl')), textOf(fieldOf(body, 'newUrl'))]
+      return was !== undefined && is !== undefined && was !== is ? { was, is } : undefined
     },
     clearCache: () => act({ method: 'DELETE', path: '/api/_action/cache', repeatable: true }),
     giveBack: (rows: readonly GiveBack[]): Promise<readonly WriteOutcome[]> =>
