@@ -397,6 +397,43 @@ describe('an address', () => {
   })
 })
 
+describe('an export', () => {
+  test('without an end does not keep the server from closing, and its reader sees that it broke off', async () => {
+    let ended = false
+    async function* forEver() {
+      try {
+        for (;;) {
+          yield '{}\n'
+          await new Promise(setImmediate)
+        }
+      } finally {
+        ended = true
+      }
+    }
+    const port = await listen({ ledgerLines: forEver })
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/ledger/export`, {
+      headers: { authorization: 'Bearer token-of-the-test' },
+    })
+    const reader = answer.body?.getReader()
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toMatch(/^\{\}\n/)
+    await app?.close()
+    const readOn = async (): Promise<void> => {
+      while (!(await reader?.read())?.done);
+    }
+    await expect(readOn()).rejects.toThrow()
+    expect(ended).toBe(true)
+  })
+
+  test('of which only the headers are wanted reads nothing', async () => {
+    const port = await listen()
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/ledger/export?format=csv`, {
+      method: 'HEAD',
+      headers: { authorization: 'Bearer token-of-the-test' },
+    })
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8'])
+  })
+})
+
 describe('an outage', () => {
   test.each([
     [Object.assign(new Error('x'), { code: '57P01' }), 503, 'DATABASE_UNREACHABLE'],

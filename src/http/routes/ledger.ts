@@ -1,5 +1,4 @@
 /** The ledger: searched, exported, and archived month by month. */
-import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { instantOf } from '../../core/ids.ts'
@@ -15,6 +14,7 @@ import {
 } from '../contract.ts'
 import { BODY_PROBLEMS, problems } from '../openapi.ts'
 import { Problem } from '../problem.ts'
+import { streamsOf } from '../streams.ts'
 import type { HttpWorld, LedgerFilter, LedgerPlace } from '../world.ts'
 import { skuIn } from './reservations.ts'
 import { momentIn } from './stock.ts'
@@ -24,6 +24,8 @@ const DEFAULT_LIMIT = 100
 type Asked = Omit<Static<typeof LedgerQuery>, 'after' | 'limit'>
 
 export function ledgerRoutes(app: FastifyInstance, world: HttpWorld): void {
+  const streamed = streamsOf(app)
+
   app.get<{ Querystring: Static<typeof LedgerQuery> }>(
     '/v1/ledger',
     {
@@ -68,12 +70,13 @@ export function ledgerRoutes(app: FastifyInstance, world: HttpWorld): void {
       const filter = filterOf(asked)
       if (month !== undefined && (format !== 'ndjson' || Object.keys(filter).length > 0))
         throw wrong('month', 'stands alone, and is NDJSON')
-      const lines = world.ledgerLines(month === undefined ? filter : { month }, format)
       const name = `ledger${month === undefined ? '' : `-${month}`}.${format}`
-      return reply
+      reply
         .type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson')
         .header('content-disposition', `attachment; filename="${name}"`)
-        .send(Readable.from(lines))
+      // Whoever wants the headers alone must not make us read the whole ledger.
+      if (request.raw.method === 'HEAD') return reply.send('')
+      return reply.send(streamed(world.ledgerLines(month === undefined ? filter : { month }, format)))
     },
   )
 

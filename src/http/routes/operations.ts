@@ -1,5 +1,4 @@
 /** Running the service: configuration, tokens, shops, health, metrics. */
-import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { textOf } from '../../adapters/wms/json.ts'
@@ -24,6 +23,7 @@ import {
 } from '../contract.ts'
 import { BODY_PROBLEMS, OPEN, problems, rawBody } from '../openapi.ts'
 import { Problem } from '../problem.ts'
+import { streamsOf } from '../streams.ts'
 import type { HttpWorld } from '../world.ts'
 
 const ConfigureQuery = Type.Object(
@@ -33,6 +33,8 @@ const ConfigureQuery = Type.Object(
 const MAX_CONFIGURATION_BYTES = 8 * 1024 * 1024
 
 export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: Bodies): void {
+  const streamed = streamsOf(app)
+
   app.get(
     '/v1/configuration',
     {
@@ -194,7 +196,7 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
     },
     async (request, reply) => {
       if (!/\bapplication\/x-ndjson\b/.test(request.headers.accept ?? '')) return await world.verify()
-      return reply.type('application/x-ndjson').send(Readable.from(verdictLines(world)))
+      return reply.type('application/x-ndjson').send(streamed(verdictLines(world)))
     },
   )
 
