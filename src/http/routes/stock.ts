@@ -168,7 +168,8 @@ async function stockThen(
   moment: Instant,
   shop: string | undefined,
 ): Promise<Static<typeof Stock>> {
-  if (moment > (await world.now())) throw new Problem('MOMENT_AHEAD', 'at lies in the future: ask without it for the present.')
+  if (moment > (await world.now()))
+    throw new Problem('MOMENT_AHEAD', 'at lies in the future: ask without it for the present.')
   const { past, rules } = await world.past(sku, moment)
   switch (past.kind) {
     case 'unknown':
