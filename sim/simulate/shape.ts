@@ -83,7 +83,7 @@ export function shapeOf(seed: number): Shape {
     shops: names.map((name) => ({ name, skewMs: random.chance(0.5) ? (random.next() - 0.5) * 600_000 : 0 })),
     channels,
     sources,
-    openingUnits: random.pick([3, 6, 10, 20]),
+    openingUnits: random.pick([2, 3, 6, 10, 20]),
     rules: {
       version: 1,
       sources: new Map(
@@ -171,11 +171,27 @@ function sourcesOf(random: Random): readonly [SourceShape, ...SourceShape[]] {
 /** Words that only a source with words can tell. */
 const WORDS_ONLY: ReadonlySet<OperationKind> = new Set(['deallocate', 'short', 'restore', 'back-up', 'allocate-later'])
 
+/** What takes units without asking. */
+const UNREFUSABLE: ReadonlySet<OperationKind> = new Set([
+  'import',
+  'edit',
+  'reopen',
+  'short',
+  'count',
+  'elsewhere',
+  'block',
+  'restore',
+])
+
 /** Every kind of operation is left out of some worlds, and frequent in others. */
 function weightsOf(random: Random, flat: boolean): ReadonlyMap<OperationKind, number> {
+  // In some worlds nothing happens that nobody could refuse: there every missing unit is Holdfast's fault. In some goods are scarce.
+  const isStrict = random.chance(0.35)
+  const isScarce = random.chance(0.4)
   return new Map(
     OPERATION_KINDS.map(({ kind, weight, isAlways }) => {
-      const left = isAlways ? 1 : random.pick([0, 0.5, 1, 1, 3])
+      const left = isAlways ? (isScarce && kind === 'receive' ? 0.4 : 1) : random.pick([0, 0.5, 1, 1, 3])
+      if (isStrict && UNREFUSABLE.has(kind)) return [kind, 0]
       return [kind, flat && WORDS_ONLY.has(kind) ? 0 : weight * left]
     }),
   )
