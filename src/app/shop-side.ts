@@ -95,6 +95,8 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
   const shown = new Map<ShopId, Map<Sku, number>>()
   const cares = new Map<ShopId, Care>()
   const recalledAt = new Map<ShopId, Instant>()
+  /** Loops that were told to stop, and may still be in their last round. */
+  const ending = new Map<ShopId, Promise<unknown>>()
   const overdue = new Set<ShopId>()
 
   // From the last sign of life to our start every connected shop may have sold by itself (L2).
@@ -282,7 +284,8 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
   async function release(shop: ShopId): Promise<void> {
     const care = cares.get(shop)
     cares.delete(shop)
-    await Promise.all(care?.loops.map((loop) => loop.stop()) ?? [])
+    if (care) ending.set(shop, Promise.all(care.loops.map((loop) => loop.stop())))
+    await ending.get(shop)
   }
 
   const pulse = start({
@@ -312,6 +315,8 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       let more = false
       for (const { shop } of leaving) {
         if (!(await ports.holdsLease(shop))) continue
+        // A last pass may be under way: what it writes must not come after what is given back.
+        await release(shop)
         const care = (await ports.connection(shop))?.care
         if (care) more = (await giveBackSome({ care, publications, book }, shop)) || more
       }
