@@ -97,6 +97,8 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
   const recalledAt = new Map<ShopId, Instant>()
   /** Loops that were told to stop, and may still be in their last round. */
   const ending = new Map<ShopId, Promise<unknown>>()
+  /** Connections of shops that are being released. */
+  const leaving = new Map<ShopId, Shop>()
   const overdue = new Set<ShopId>()
 
   // From the last sign of life to our start every connected shop may have sold by itself (L2).
@@ -311,16 +313,20 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     everyMs: RELEASE_EVERY_MS,
     onTrouble: ports.onTrouble,
     async round() {
-      const leaving = [...statuses.values()].filter(({ state }) => state === 'releasing')
+      const released = [...statuses.values()].filter(({ state }) => state === 'releasing')
+      for (const shop of leaving.keys()) if (statuses.get(shop)?.state !== 'releasing') leaving.delete(shop)
       let more = false
-      for (const { shop } of leaving) {
+      for (const { shop } of released) {
         if (!(await ports.holdsLease(shop))) continue
         // A last pass may be under way: what it writes must not come after what is given back.
         await release(shop)
-        const care = (await ports.connection(shop))?.care
+        // One connection for as long as it takes: each new one would ask for a token again, and a wrong key is counted by the shop.
+        const connection = leaving.get(shop) ?? (await ports.connection(shop))
+        if (connection) leaving.set(shop, connection)
+        const care = connection?.care
         if (care) more = (await giveBackSome({ care, publications, book }, shop)) || more
       }
-      if (leaving.length > 0) await refresh()
+      if (released.length > 0) await refresh()
       return more
     },
   })
