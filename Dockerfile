@@ -14,6 +14,7 @@ COPY --from=packages /holdfast/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
 COPY sim ./sim
+COPY bench ./bench
 COPY shopware-app ./shopware-app
 # The admin token is the only thing that is written outside the database.
 RUN install --directory --owner=node --group=node --mode=0700 /var/lib/holdfast

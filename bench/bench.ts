@@ -29,6 +29,7 @@ export const SCENARIO_NAMES: readonly string[] = Object.keys(SCENARIOS)
 export async function bench({ what, pace, databaseUrl, folder, out }: BenchOptions): Promise<Report> {
   const world = await openWorld(databaseUrl)
   const results: Result[] = []
+  const report: Report = { at: new Date().toISOString(), about: world.about, pace, results }
   try {
     out(world.about)
     for (const name of what.length > 0 ? what : SCENARIO_NAMES) {
@@ -37,13 +38,13 @@ export async function bench({ what, pace, databaseUrl, folder, out }: BenchOptio
       out(`\n${scenario.title}`)
       const rows = await scenario.run(world, pace)
       for (const row of rows) out(`  ${lineOf(row)}`)
-      results.push({ scenario: name, title: scenario.title, rows })
+      const result = { scenario: name, title: scenario.title, rows }
+      results.push(result)
+      if (folder !== undefined) write(folder, report, result)
     }
   } finally {
     await world.close()
   }
-  const report = { at: new Date().toISOString(), about: world.about, pace, results }
-  if (folder !== undefined) write(folder, report)
   return report
 }
 
@@ -53,15 +54,13 @@ function lineOf({ name, perSecond, p50Ms, p99Ms, ownCpuUs, serverCpuUs, note }: 
   return `${name.padEnd(48)} ${String(Math.round(perSecond)).padStart(8)}/s  ${waits}  ${cpu}  ${note ?? ''}`.trimEnd()
 }
 
-function write(folder: string, report: Report): void {
+function write(folder: string, report: Report, { scenario, title, rows }: Result): void {
   mkdirSync(folder, { recursive: true })
-  for (const { scenario, title, rows } of report.results) {
-    const path = join(folder, `${report.at.slice(0, 10)}-${scenario}`)
-    const { at, about, pace } = report
-    writeFileSync(`${path}.json`, `${JSON.stringify({ at, about, pace, title, rows }, null, 2)}\n`)
-    writeFileSync(`${path}.md`, pageOf(report, title, rows))
-    writeFileSync(`${path}.svg`, pictureOf(title, rows))
-  }
+  const path = join(folder, `${report.at.slice(0, 10)}-${scenario}`)
+  const { at, about, pace } = report
+  writeFileSync(`${path}.json`, `${JSON.stringify({ at, about, pace, title, rows }, null, 2)}\n`)
+  writeFileSync(`${path}.md`, pageOf(report, title, rows))
+  writeFileSync(`${path}.svg`, pictureOf(title, rows))
 }
 
 function pageOf({ at, about, pace }: Report, title: string, rows: readonly Row[]): string {

@@ -30,7 +30,7 @@ export type Pace = { readonly seconds: number; readonly warmUpSeconds: number }
 export async function measure(
   { name, callers, perCall = 1, call }: Contender,
   { seconds, warmUpSeconds }: Pace,
-  serverCpuUs: () => number | undefined,
+  serverCpu: ServerCpu,
 ): Promise<Measured> {
   const waitedMs: number[] = []
   let phase: 'warming up' | 'counting' | 'over' = 'warming up'
@@ -46,12 +46,12 @@ export async function measure(
   try {
     await Promise.race([allAsking, passing(warmUpSeconds)])
     phase = 'counting'
-    const began = { at: performance.now(), own: process.cpuUsage(), server: serverCpuUs() }
+    const began = { at: performance.now(), own: process.cpuUsage(), server: serverCpu() }
     await Promise.race([allAsking, passing(seconds)])
     phase = 'over'
     const elapsedMs = performance.now() - began.at
     const own = process.cpuUsage(began.own)
-    const server = serverCpuUs()
+    const serverUs = spentUs(began.server, serverCpu())
     const units = Math.max(1, waitedMs.length * perCall)
     waitedMs.sort((a, b) => a - b)
     const at = (share: number): number => waitedMs[Math.floor(waitedMs.length * share)] ?? 0
@@ -62,7 +62,7 @@ export async function measure(
       p50Ms: at(0.5),
       p99Ms: at(0.99),
       ownCpuUs: (own.user + own.system) / units,
-      serverCpuUs: server === undefined || began.server === undefined ? undefined : (server - began.server) / units,
+      serverCpuUs: serverUs === undefined ? undefined : serverUs / units,
     }
   } finally {
     phase = 'over'
@@ -76,12 +76,12 @@ const passing = (seconds: number): Promise<void> => new Promise((pass) => setTim
 export async function compare(
   contenders: readonly Contender[],
   pace: Pace & { readonly rounds: number },
-  serverCpuUs: () => number | undefined,
+  serverCpu: ServerCpu,
 ): Promise<readonly Measured[]> {
   const measured = contenders.map((): Measured[] => [])
   for (let round = 0; round < pace.rounds; round += 1) {
     for (const [index, contender] of contenders.entries()) {
-      measured[index]?.push(await measure(contender, pace, serverCpuUs))
+      measured[index]?.push(await measure(contender, pace, serverCpu))
     }
   }
   return measured.map((rounds) => {
@@ -105,17 +105,27 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 
-/** Processor time of a server and all its processes so far, in microseconds; `undefined` where `/proc` does not tell. */
-export function cpuOfServer(serverPid: number): number | undefined {
+/** Processor time of each process of a server so far, in microseconds by process id; `undefined` where nobody tells. */
+export type ServerCpu = () => ReadonlyMap<string, number> | undefined
+
+/** What the processes spent in between. One that has come meanwhile counts from its beginning, one that has ended not at all. */
+export function spentUs(before: ReturnType<ServerCpu>, after: ReturnType<ServerCpu>): number | undefined {
+  if (!before || !after) return undefined
+  let spent = 0
+  for (const [pid, us] of after) spent += us - (before.get(pid) ?? 0)
+  return spent
+}
+
+/** Reads `/proc`: the server's first process and its children. */
+export function cpuOfServer(serverPid: number): ReturnType<ServerCpu> {
   try {
-    let ticks = 0
+    const spent = new Map<string, number>()
     for (const name of readdirSync('/proc')) {
-      if (!/^\d+$/.test(name)) continue
-      const fields = statOf(name)
+      const fields = /^\d+$/.test(name) ? statOf(name) : undefined
       if (fields && (Number(name) === serverPid || Number(fields[1]) === serverPid))
-        ticks += Number(fields[11]) + Number(fields[12])
+        spent.set(name, (Number(fields[11]) + Number(fields[12])) * TICK_US)
     }
-    return ticks * TICK_US
+    return spent
   } catch {
     return undefined
   }

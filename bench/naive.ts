@@ -14,7 +14,13 @@ const SCHEMA = 'holdfast_bench_naive'
 
 /** Makes its tables, or uses those that are there. */
 export async function openNaive(url: string, connections: number): Promise<Naive> {
-  const pool = new pg.Pool({ connectionString: url, max: connections, options: `-c search_path=${SCHEMA}` })
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connections,
+    options: `-c search_path=${SCHEMA}`,
+    // Pools of several sizes take turns: who is not measured leaves the server's connections to the others.
+    idleTimeoutMillis: 100,
+  })
   // A server that is stopped under it: whoever waits for an answer is told, an idle connection is of no account.
   pool.on('error', () => undefined)
   pool.on('connect', (client) => client.on('error', () => undefined))

@@ -23,6 +23,7 @@ export function pictureOf(title: string, rows: readonly Measured[]): string {
   const height = TOP + rows.length * (BAR + GAP) + 8
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="13">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     `<text x="16" y="26" font-size="16" font-weight="600">${escaped(title)}</text>`,
     ...bars,

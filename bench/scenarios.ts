@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { inboxOn } from '../src/adapters/postgres/inbox-store.ts'
-import { figure, orderCall, origin, wms } from '../test/postgres-world.ts'
+import { figure, orderCall, origin, wms } from './commands.ts'
 import { type Contender, compare, type Measured, measure, type Pace } from './measure.ts'
-import { dropNaive, openNaive } from './naive.ts'
+import { dropNaive, type Naive, openNaive } from './naive.ts'
 import { basket, HOT, LINES, MANY_SKUS, skuAt, type World } from './world.ts'
 
 export type Row = Measured & { readonly note?: string }
@@ -16,62 +16,53 @@ export type Scenario = {
 export type BenchPace = Pace & { readonly rounds: number }
 
 const NAIVE_POOLS = [4, 8, 16, 32]
-const TRIAL: Pace = { seconds: 1, warmUpSeconds: 0.5 }
 
-/** The lane, the naive transaction at its best pool, and one statement for each reservation, in alternated rounds. */
+/** The naive transaction at pools of several sizes, one statement for each reservation, and the lane, in alternated rounds. */
 async function sideBySide(world: World, pace: BenchPace, skus: () => readonly string[]): Promise<readonly Row[]> {
   let run = 0
   const name = (caller: number, n: number): string => `${process.pid}-${run}-${caller}-${n}`
-  const best = { pool: 0, perSecond: 0 }
-  for (const pool of NAIVE_POOLS) {
-    run += 1
-    const tried = await openNaive(world.url, pool)
-    const call = (caller: number, n: number) => tried.reserve(name(caller, n), skus())
-    const { perSecond } = await measure({ name: '', callers: 64, call }, TRIAL, () => undefined)
-    await tried.close()
-    if (perSecond > best.perSecond) Object.assign(best, { pool, perSecond })
-  }
-  const naive = await openNaive(world.url, best.pool)
-  const laneOf = (callers: number): Contender => ({
+  const pools: { readonly size: number; readonly naive: Naive }[] = []
+  // One after another: the first makes the tables.
+  for (const size of NAIVE_POOLS) pools.push({ size, naive: await openNaive(world.url, size) })
+  const naives = pools.map(({ size, naive }) => ({
+    name: `naive transaction, 64 callers, pool of ${size}`,
+    callers: 64,
+    call: (caller: number, n: number) => naive.reserve(name(caller, n), skus()),
+  }))
+  const statements = pools.slice(0, 2).map(({ size, naive }) => ({
+    name: `one statement each, 64 callers, pool of ${size}`,
+    callers: 64,
+    call: (caller: number, n: number) => naive.reserveAtOnce(name(caller, n), skus()),
+  }))
+  const lanes = [64, 1_000].map((callers) => ({
     name: `lane, ${callers} callers`,
     callers,
-    call: (caller, n) =>
-      world.lane.submit(
-        orderCall(
-          `b${name(caller, n)}`,
-          skus().map((sku) => [sku, 1] as const),
-        ),
-        origin,
-        'checkout',
-      ),
-  })
-  const contenders: readonly Contender[] = [
-    {
-      name: `naive transaction, 64 callers, pool of ${best.pool}`,
-      callers: 64,
-      call: (caller, n) => naive.reserve(name(caller, n), skus()),
-    },
-    {
-      name: `one statement each, 64 callers, pool of ${best.pool}`,
-      callers: 64,
-      call: (caller, n) => naive.reserveAtOnce(name(caller, n), skus()),
-    },
-    laneOf(64),
-    laneOf(1_000),
-  ]
-  // Each measurement gives its reservations names of their own.
-  const named = contenders.map((contender) => ({
-    ...contender,
-    call: (caller: number, n: number) => {
-      if (caller === 0 && n === 0) run += 1
-      return contender.call(caller, n)
-    },
+    call: (caller: number, n: number) =>
+      world.lane.submit(orderCall(`b${name(caller, n)}`, skus()), origin, 'checkout'),
   }))
-  const measured = await compare(named, pace, world.serverCpuUs)
-  await naive.close()
+  const contenders = [...naives, ...statements, ...lanes].map(
+    (contender): Contender => ({
+      ...contender,
+      call: (caller, n) => {
+        // Each measurement gives its reservations names of their own.
+        if (caller === 0 && n === 0) run += 1
+        return contender.call(caller, n)
+      },
+    }),
+  )
+  const measured = await compare(contenders, pace, world.serverCpu)
+  for (const { naive } of pools) await naive.close()
   await dropNaive(world.database.pool)
-  const base = measured[0]
-  return measured.map((row) => ({ ...row, note: base ? ratioTo(base, row) : '' }))
+  const best = bestOf(measured.slice(0, naives.length))
+  const statement = bestOf(measured.slice(naives.length, naives.length + statements.length))
+  return [best, statement, ...measured.slice(-lanes.length)].map((row) => ({ ...row, note: ratioTo(best, row) }))
+}
+
+/** The best of several sizes of one pool. */
+function bestOf(rows: readonly Measured[]): Measured {
+  const [best] = rows.toSorted((a, b) => b.perSecond - a.perSecond)
+  if (!best) throw new Error('Nothing was measured')
+  return best
 }
 
 const cpuOf = ({ ownCpuUs, serverCpuUs = 0 }: Measured): number => ownCpuUs + serverCpuUs
@@ -85,7 +76,7 @@ async function buyers(world: World): Promise<readonly Row[]> {
   await world.lane.submit(figure('DROP', 100, 1), origin)
   const since = performance.now()
   const answers = await Promise.all(
-    Array.from({ length: 500 }, (_, n) => world.lane.submit(orderCall(`drop-${n}`, [['DROP', 1]]), origin, 'checkout')),
+    Array.from({ length: 500 }, (_, n) => world.lane.submit(orderCall(`drop-${n}`, ['DROP']), origin, 'checkout')),
   )
   const tookMs = performance.now() - since
   const granted = answers.filter((answer) => answer.granted).length
@@ -129,7 +120,7 @@ async function messages(world: World, pace: BenchPace): Promise<readonly Row[]> 
       },
     ],
     pace,
-    world.serverCpuUs,
+    world.serverCpu,
   )
 }
 
@@ -139,11 +130,9 @@ async function processes(world: World, { seconds }: BenchPace): Promise<readonly
   const rows: Row[] = []
   for (const what of ['hot', 'baskets']) {
     for (const count of [1, 2, 4]) {
-      const before = world.serverCpuUs()
       const args = [script, world.url, world.schema, what, '64', String(seconds)]
       const runs = await Promise.all(Array.from({ length: count }, () => promisify(execFile)(process.execPath, args)))
       const decided = runs.reduce((sum, { stdout }) => sum + Number(stdout.trim()), 0)
-      const after = world.serverCpuUs()
       rows.push({
         name: `${count} ${count === 1 ? 'process' : 'processes'}, ${what}`,
         callers: 64 * count,
@@ -151,7 +140,7 @@ async function processes(world: World, { seconds }: BenchPace): Promise<readonly
         p50Ms: 0,
         p99Ms: 0,
         ownCpuUs: 0,
-        serverCpuUs: before === undefined || after === undefined ? undefined : (after - before) / Math.max(1, decided),
+        serverCpuUs: undefined,
       })
     }
   }
@@ -167,7 +156,7 @@ async function growth(world: World, pace: BenchPace): Promise<readonly Row[]> {
   let held = 0
   const hold = () => {
     held += 1
-    return world.lane.submit(orderCall(`grow-${process.pid}-${held}`, [[sku, 1]]), origin, 'checkout')
+    return world.lane.submit(orderCall(`grow-${process.pid}-${held}`, [sku]), origin, 'checkout')
   }
   const rows: Row[] = []
   for (const level of GROWTH) {
@@ -175,7 +164,7 @@ async function growth(world: World, pace: BenchPace): Promise<readonly Row[]> {
     const row = await measure(
       { name: `a hold beside ${level} live demands`, callers: 64, call: hold },
       pace,
-      world.serverCpuUs,
+      world.serverCpu,
     )
     const first = rows[0] ?? row
     rows.push({ ...row, note: `${(cpuOf(row) / cpuOf(first)).toFixed(2)} × the processor time of the first` })
@@ -192,7 +181,7 @@ async function waiting(world: World): Promise<readonly Row[]> {
   let busy = 0
   const since = performance.now()
   const asked = Array.from({ length: FLOOD }, (_, n) =>
-    world.lane.submit(orderCall(`flood-${process.pid}-${n}`, [[HOT, 1]]), origin, 'checkout').catch(() => {
+    world.lane.submit(orderCall(`flood-${process.pid}-${n}`, [HOT]), origin, 'checkout').catch(() => {
       busy += 1
     }),
   )
@@ -225,11 +214,11 @@ async function besideBulk(world: World, pace: BenchPace): Promise<readonly Row[]
     callers: 4,
     call: async (caller, n) => {
       run += 1
-      await world.lane.submit(orderCall(`buyer-${run}-${caller}-${n}`, [[HOT, 1]]), origin, 'checkout')
+      await world.lane.submit(orderCall(`buyer-${run}-${caller}-${n}`, [HOT]), origin, 'checkout')
       await new Promise((pass) => setTimeout(pass, 30))
     },
   }
-  const alone = await measure(buyer, pace, world.serverCpuUs)
+  const alone = await measure(buyer, pace, world.serverCpu)
   let isLoading = true
   let loaded = 0
   const loading = (async () => {
@@ -240,7 +229,7 @@ async function besideBulk(world: World, pace: BenchPace): Promise<readonly Row[]
     }
   })()
   const since = performance.now()
-  const beside = await measure({ ...buyer, name: 'a buyer, beside a snapshot' }, pace, world.serverCpuUs)
+  const beside = await measure({ ...buyer, name: 'a buyer, beside a snapshot' }, pace, world.serverCpu)
   const perSecond = (loaded * 1_000) / (performance.now() - since)
   isLoading = false
   await loading

@@ -6,8 +6,8 @@ import { type Database, openDatabase } from '../src/adapters/postgres/database.t
 import { startEmbeddedPostgres } from '../src/adapters/postgres/embedded.ts'
 import { createLane, type PostgresLane } from '../src/adapters/postgres/lane.ts'
 import { migrate } from '../src/adapters/postgres/migrate.ts'
-import { figure, origin, rules } from '../test/postgres-world.ts'
-import { cpuOfServer, statOf } from './measure.ts'
+import { figure, origin, rules } from './commands.ts'
+import { cpuOfServer, type ServerCpu, statOf } from './measure.ts'
 
 export const HOT = 'HOT'
 export const MANY_SKUS = 100_000
@@ -19,7 +19,7 @@ export type World = {
   readonly schema: string
   readonly database: Database
   readonly lane: PostgresLane
-  readonly serverCpuUs: () => number | undefined
+  readonly serverCpu: ServerCpu
   /** Machine, versions and load, in a line for people. */
   readonly about: string
   /** Gives every one of the many SKUs its first figure; once. */
@@ -60,7 +60,7 @@ export async function openWorld(databaseUrl: string | undefined): Promise<World>
     schema: SCHEMA,
     database,
     lane,
-    serverCpuUs: () => (serverPid > 0 ? cpuOfServer(serverPid) : undefined),
+    serverCpu: () => (serverPid > 0 ? cpuOfServer(serverPid) : undefined),
     about:
       `${cpus().length} × ${processor?.model.trim()}, Node ${process.version}, PostgreSQL ${version}, fsync ${fsync}, ` +
       `load ${loadavg()
