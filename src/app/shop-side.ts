@@ -10,10 +10,10 @@ import { type Loop, startLoop } from './loop.ts'
 import type { Shop } from './ports.ts'
 import { publishDue } from './publish.ts'
 import { type OrderReader, orderReader } from './read-orders.ts'
-import { giveBackSome } from './release-shop.ts'
+import { releaser } from './release-shop.ts'
 import { isUnread, type PublicationBook, type ShopBook, type ShopIncident, type ShopStatus } from './shop-ports.ts'
-import { watchUrl } from './watch-url.ts'
-import { WATCH_EVERY_MS, webhookWatch } from './watch-webhooks.ts'
+import { WATCH_EVERY_MS } from './watch-webhooks.ts'
+import { watchesOf } from './watches.ts'
 
 export type ShopSidePorts = {
   readonly book: ShopBook
@@ -97,8 +97,6 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
   const recalledAt = new Map<ShopId, Instant>()
   /** Loops that were told to stop, and may still be in their last round. */
   const ending = new Map<ShopId, Promise<unknown>>()
-  /** Connections of shops that are being released. */
-  const leaving = new Map<ShopId, Shop>()
   const overdue = new Set<ShopId>()
 
   // From the last sign of life to our start every connected shop may have sold by itself (L2).
@@ -237,40 +235,19 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         return taken > 0
       },
     })
-    const { care } = connection
-    const watch =
-      care &&
-      webhookWatch({
-        shop,
-        care,
-        now: book.now,
-        async onProducts(productIds, byOthers) {
-          await publications.markProducts(shop, productIds, byOthers)
-          publisher.wake()
-        },
-        onOrders: () => orders.wake(),
-        async compareAll() {
-          await publications.markAll([shop])
-          publisher.wake()
-        },
-        onIncident: ports.onIncident,
-        onSettled: ports.onSettled,
-      })
-    const everyMinute = (name: string, work: () => Promise<void>): Loop =>
-      start({
-        name: `${name}:${shop}`,
-        everyMs: ports.watchEveryMs ?? WATCH_EVERY_MS,
-        onTrouble,
-        async round() {
-          if (statuses.get(shop)?.state === 'connected' && (await ports.holdsLease(shop))) await work()
-          return false
-        },
-      })
-    const { onIncident, onSettled } = ports
-    const watching = [
-      ...(watch ? [everyMinute('webhooks', watch)] : []),
-      ...(care ? [everyMinute('url', () => watchUrl({ shop, care, onIncident, onSettled }))] : []),
-    ]
+    const watching = watchesOf({
+      shop,
+      care: connection.care,
+      isDue: async () => statuses.get(shop)?.state === 'connected' && (await ports.holdsLease(shop)),
+      everyMs: ports.watchEveryMs ?? WATCH_EVERY_MS,
+      start: (loop) => start({ ...loop, onTrouble }),
+      publications,
+      now: book.now,
+      wakePublisher: () => publisher.wake(),
+      onOrders: () => orders.wake(),
+      onIncident: ports.onIncident,
+      onSettled: ports.onSettled,
+    })
     const { registeredAt } = statuses.get(shop) ?? { registeredAt: undefined }
     const loops = [orders, again, publisher, ...watching]
     return { shop: connection, registeredAt, reader, loops, publisher, orders }
@@ -312,23 +289,15 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     name: 'release',
     everyMs: RELEASE_EVERY_MS,
     onTrouble: ports.onTrouble,
-    async round() {
-      const released = [...statuses.values()].filter(({ state }) => state === 'releasing')
-      for (const shop of leaving.keys()) if (statuses.get(shop)?.state !== 'releasing') leaving.delete(shop)
-      let more = false
-      for (const { shop } of released) {
-        if (!(await ports.holdsLease(shop))) continue
-        // A last pass may be under way: what it writes must not come after what is given back.
-        await release(shop)
-        // One connection for as long as it takes: each new one would ask for a token again, and a wrong key is counted by the shop.
-        const connection = leaving.get(shop) ?? (await ports.connection(shop))
-        if (connection) leaving.set(shop, connection)
-        const care = connection?.care
-        if (care) more = (await giveBackSome({ care, publications, book }, shop)) || more
-      }
-      if (released.length > 0) await refresh()
-      return more
-    },
+    round: releaser({
+      leaving: () => [...statuses.values()].flatMap(({ shop, state }) => (state === 'releasing' ? [shop] : [])),
+      holdsLease: ports.holdsLease,
+      connection: ports.connection,
+      stopCare: release,
+      afterwards: refresh,
+      publications,
+      book,
+    }),
   })
 
   const clock = start({
