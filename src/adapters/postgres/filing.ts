@@ -35,23 +35,26 @@ type Waiting = {
 export function openFiling(fileAll: FileAll): (delivery: Delivery) => Promise<FiledDelivery> {
   let waiting: Waiting[] = []
   let workers = 0
+  /** Identities of what is being filed now. */
+  const underWay = new Set<string>()
+  const identitiesOf = ({ delivery: { source, messages } }: Waiting): readonly string[] =>
+    messages.map(({ messageId }) => identityOf(source, messageId))
 
-  /** The oldest that fit together. Of two with one message of the same identity the later one stays for the next time. */
+  /** The oldest that fit together. One that holds a message of an identity that is under way stays until that is on disk. */
   const take = (): readonly Waiting[] => {
     const taken: Waiting[] = []
     const left: Waiting[] = []
-    const identities = new Set<string>()
     let messages = 0
     for (const each of waiting) {
-      const own = each.delivery.messages.map(({ messageId }) => identityOf(each.delivery.source, messageId))
+      const own = identitiesOf(each)
       const fits = taken.length === 0 || messages + own.length <= MAX_MESSAGES
-      if (!fits || own.some((identity) => identities.has(identity))) {
+      if (!fits || own.some((identity) => underWay.has(identity))) {
         left.push(each)
         continue
       }
       taken.push(each)
       messages += own.length
-      for (const identity of own) identities.add(identity)
+      for (const identity of own) underWay.add(identity)
     }
     waiting = left
     return taken
@@ -60,7 +63,10 @@ export function openFiling(fileAll: FileAll): (delivery: Delivery) => Promise<Fi
   const work = async (): Promise<void> => {
     // Everything that arrives in the same turn of the event loop belongs together.
     await new Promise(setImmediate)
-    for (let group = take(); group.length > 0; group = take()) await settle(fileAll, group)
+    for (let group = take(); group.length > 0; group = take()) {
+      await settle(fileAll, group)
+      for (const each of group) for (const identity of identitiesOf(each)) underWay.delete(identity)
+    }
     // In the same breath as the empty look: between the two nobody can come whom nobody takes.
     workers -= 1
   }
