@@ -2,12 +2,13 @@
 
 import type { Database } from '../src/adapters/postgres/database.ts'
 import { sealBlock } from '../src/adapters/postgres/seal.ts'
-import type { Configuration, ShopRules } from '../src/core/configuration.ts'
+import type { Configuration } from '../src/core/configuration.ts'
 import type { WordCommand } from '../src/core/decide.ts'
 import type { HoldCommand } from '../src/core/hold.ts'
 import { instantOf, type ShopId, shopOf, skuOf, sourceOf, warehouseOf } from '../src/core/ids.ts'
 import type { OrderCommand } from '../src/core/order.ts'
 import type { OrderLineWord, Word } from '../src/core/word.ts'
+import { rulesWith, shopWith } from './core/rules.ts'
 
 export const nord = shopOf('nord')
 export const till = shopOf('till')
@@ -15,31 +16,12 @@ export const main = warehouseOf('main')
 export const wms = sourceOf('wms')
 export const origin = { actor: 'test', cause: 'test' }
 
-const shopRules = (shop: ShopId, kind: ShopRules['kind']): ShopRules => ({
-  shop,
-  kind,
-  warehouses: [main],
-  zone: 'Europe/Berlin',
-  safetyUnits: 0,
-  safetyBySku: new Map(),
-  quotaBySku: new Map(),
-  orderInFlightMs: 60_000,
-  doubleSubmitWindowMs: 5_000,
-  whenUndecided: 'block',
-  undecidedBelowUnits: 20,
-  whenSilent: 'shared',
-})
-
 /** Net figures, no safety stock, no quota. */
 export const rules: Configuration = {
-  version: 1,
-  sources: new Map([[wms, { source: wms, semantics: 'net', allocatesOnAcknowledge: false }]]),
-  warehouses: new Map([
-    [main, { warehouse: main, source: wms, zone: 'Europe/Berlin', safetyUnits: 0, safetyBySku: new Map() }],
-  ]),
+  ...rulesWith(),
   shops: new Map([
-    [nord, shopRules(nord, 'shopware')],
-    [till, shopRules(till, 'channel')],
+    [nord, shopWith()],
+    [till, shopWith({ shop: till, kind: 'channel' })],
   ]),
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { Configuration, ShopRules } from '../core/configuration.ts'
+import { rulesWith } from '../../test/core/rules.ts'
+import type { ShopRules } from '../core/configuration.ts'
 import type { Answer, Command } from '../core/decide.ts'
-import { instantOf, shopOf, skuOf, warehouseOf } from '../core/ids.ts'
+import { instantOf, shopOf, skuOf } from '../core/ids.ts'
 import { emptyState } from '../core/stock.ts'
 import { answerCheckout, type CheckoutCall, type CheckoutPorts } from './checkout.ts'
 import type { ShopStatus } from './shop-ports.ts'
@@ -41,26 +42,7 @@ function counter(options: {
   let answer: (answer: Answer) => void = () => undefined
   let fail: (cause: unknown) => void = () => undefined
   let calls = 0
-  const rules: ShopRules = {
-    shop,
-    kind: 'shopware',
-    warehouses: [warehouseOf('main')],
-    zone: 'Europe/Berlin',
-    safetyUnits: 0,
-    safetyBySku: new Map(),
-    quotaBySku: new Map(),
-    orderInFlightMs: 60_000,
-    doubleSubmitWindowMs: 5_000,
-    whenUndecided: options.whenUndecided ?? 'block',
-    undecidedBelowUnits: 20,
-    whenSilent: 'shared',
-  }
-  const configuration: Configuration = {
-    version: 1,
-    sources: new Map(),
-    warehouses: new Map(),
-    shops: new Map([[shop, rules]]),
-  }
+  const configuration = rulesWith({ shop: { whenUndecided: options.whenUndecided ?? 'block' } })
   const ports: CheckoutPorts = {
     lane: {
       submit: (command) => {

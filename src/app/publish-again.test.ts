@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Configuration } from '../core/configuration.ts'
+import { rulesWith } from '../../test/core/rules.ts'
 import { after, type Instant, instantOf, shopOf, skuOf } from '../core/ids.ts'
 import { publishDue } from './publish.ts'
 import type { MarkOutcome } from './shop-ports.ts'
@@ -8,30 +8,7 @@ const NOW = instantOf(1_000_000)
 const IN_FLIGHT_MS = 60_000
 const nord = shopOf('nord')
 
-const rules: Configuration = {
-  version: 1,
-  sources: new Map(),
-  warehouses: new Map(),
-  shops: new Map([
-    [
-      nord,
-      {
-        shop: nord,
-        kind: 'shopware',
-        warehouses: [],
-        zone: 'Europe/Berlin',
-        safetyUnits: 0,
-        safetyBySku: new Map(),
-        quotaBySku: new Map(),
-        orderInFlightMs: IN_FLIGHT_MS,
-        doubleSubmitWindowMs: 5_000,
-        whenUndecided: 'block',
-        undecidedBelowUnits: 20,
-        whenSilent: 'shared',
-      },
-    ],
-  ]),
-}
+const rules = rulesWith({ shop: { orderInFlightMs: IN_FLIGHT_MS } })
 
 /** One pass over a number that needs no correction and was written at `writtenAt`; gives when it is looked at again. */
 async function lookedAtAgain(writtenAt: Instant | undefined): Promise<Instant | undefined> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Configuration, ShopRules } from '../core/configuration.ts'
-import { instantOf, type Sku, shopOf, skuOf, sourceOf, warehouseOf } from '../core/ids.ts'
+import { rulesWith } from '../../test/core/rules.ts'
+import { instantOf, type Sku, shopOf, skuOf, warehouseOf } from '../core/ids.ts'
 import { emptyState, type SkuState } from '../core/stock.ts'
 import { Failure } from '../errors.ts'
 import type { ShownProduct, StockWrite, WriteOutcome } from './ports.ts'
@@ -13,28 +13,7 @@ const main = warehouseOf('main')
 const NOW = instantOf(1_000_000)
 const IN_FLIGHT_MS = 60_000
 
-const rules: ShopRules = {
-  shop: nord,
-  kind: 'shopware',
-  warehouses: [main],
-  zone: 'Europe/Berlin',
-  safetyUnits: 0,
-  safetyBySku: new Map(),
-  quotaBySku: new Map(),
-  orderInFlightMs: IN_FLIGHT_MS,
-  doubleSubmitWindowMs: 5_000,
-  whenUndecided: 'block',
-  undecidedBelowUnits: 20,
-  whenSilent: 'shared',
-}
-const configuration: Configuration = {
-  version: 1,
-  sources: new Map([[sourceOf('wms'), { source: sourceOf('wms'), semantics: 'net', allocatesOnAcknowledge: false }]]),
-  warehouses: new Map([
-    [main, { warehouse: main, source: sourceOf('wms'), zone: 'Europe/Berlin', safetyUnits: 0, safetyBySku: new Map() }],
-  ]),
-  shops: new Map([[nord, rules]]),
-}
+const configuration = rulesWith({ shop: { orderInFlightMs: IN_FLIGHT_MS } })
 
 function stateWith(sku: Sku, units: number): SkuState {
   const state = emptyState(sku)

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import type { ShopRules } from '../core/configuration.ts'
+import { shopWith } from '../../test/core/rules.ts'
 import type { Command } from '../core/decide.ts'
-import { type Instant, instantOf, shopOf, skuOf, warehouseOf } from '../core/ids.ts'
+import { type Instant, instantOf, skuOf } from '../core/ids.ts'
 import { Failure } from '../errors.ts'
 import type { OrderPage, ReadOrder, Shop } from './ports.ts'
 import { orderReader } from './read-orders.ts'
 import type { OrderTrail, ShopBook } from './shop-ports.ts'
 
-const nord = shopOf('nord')
 const IN_FLIGHT_MS = 60_000
 const PAGE = 2
 
@@ -96,21 +95,7 @@ function desk(options: DeskOptions = {}) {
     pagesCleared: unused,
     released: unused,
   }
-  const rules: ShopRules = {
-    shop: nord,
-    kind: 'shopware',
-    warehouses: [warehouseOf('main')],
-    zone: 'Europe/Berlin',
-    safetyUnits: 0,
-    safetyBySku: new Map(),
-    quotaBySku: new Map(),
-    orderInFlightMs: IN_FLIGHT_MS,
-    doubleSubmitWindowMs: 5_000,
-    whenUndecided: 'block',
-    undecidedBelowUnits: 20,
-    whenSilent: 'shared',
-    warehouseKnowsOrdersBefore: instantOf(500),
-  }
+  const rules = shopWith({ orderInFlightMs: IN_FLIGHT_MS, warehouseKnowsOrdersBefore: instantOf(500) })
   const open = () =>
     orderReader({
       shop,

@@ -53,28 +53,26 @@ export function rulesWith(options: RuleOptions = {}): Configuration {
         },
       ]),
     ),
-    shops: new Map(
-      shops.map((shop) => [
-        shop,
-        {
-          shop,
-          kind: 'shopware',
-          warehouses,
-          zone: 'Europe/Berlin',
-          safetyUnits: 0,
-          safetyBySku: new Map(),
-          quotaBySku: new Map(),
-          orderInFlightMs: 60_000,
-          doubleSubmitWindowMs: 5_000,
-          whenUndecided: 'block',
-          undecidedBelowUnits: 20,
-          whenSilent: 'shared',
-          ...options.shop,
-        },
-      ]),
-    ),
+    shops: new Map(shops.map((shop) => [shop, shopWith({ shop, warehouses, ...options.shop })])),
   }
 }
+
+/** A Shopware shop over one warehouse with the defaults of the configuration; whatever a test names is different. */
+export const shopWith = (more: Partial<ShopRules> = {}): ShopRules => ({
+  shop: NORD,
+  kind: 'shopware',
+  warehouses: [MAIN],
+  zone: 'Europe/Berlin',
+  safetyUnits: 0,
+  safetyBySku: new Map(),
+  quotaBySku: new Map(),
+  orderInFlightMs: 60_000,
+  doubleSubmitWindowMs: 5_000,
+  whenUndecided: 'block',
+  undecidedBelowUnits: 20,
+  whenSilent: 'shared',
+  ...more,
+})
 
 export const at = (sequence: number, epoch = 0): Stamp => ({ epoch, sequence })
 export const clock = (asOf: number, epoch = 0): Stamp => ({ epoch, asOf: instantOf(asOf) })
