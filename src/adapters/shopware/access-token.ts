@@ -42,8 +42,12 @@ const MARGIN_MS = 60_000
 /** What Shopware gives without saying (6.6: 600 s), and the most we believe. */
 const DEFAULT_LIFE_S = 600
 const MAX_LIFE_S = 3_600
-/** How long we leave the token endpoint alone after it has refused our credentials. */
-export const REFUSED_PAUSE_MS = 10 * 60_000
+/**
+ * How long we leave the token endpoint alone after it has refused our credentials: a little while at first, for an app that is being
+ * activated, then twice as long each time. Up to the longest pause that makes six tries; ten wrong ones would shut us out.
+ */
+export const FIRST_REFUSED_PAUSE_MS = 10_000
+export const LONGEST_REFUSED_PAUSE_MS = 10 * 60_000
 const MAX_TOKEN_BYTES = 64 * 1024
 
 const tokenAnswer = Compile(
@@ -67,7 +71,7 @@ export function tokenSource(options: {
   const key = `${options.url} ${options.apiKey}`
   let known: AccessToken | undefined
   let underWay: Promise<string> | undefined
-  let refused: { readonly until: number; readonly failure: Failure } | undefined
+  let refused: { readonly until: number; readonly pauseMs: number; readonly failure: Failure } | undefined
 
   const usable = (token: AccessToken | undefined, spent: string | undefined): token is AccessToken =>
     token !== undefined && token.token !== spent && token.expiresAt > options.now()
@@ -81,6 +85,7 @@ export function tokenSource(options: {
     }
     if (refused !== undefined && refused.until > options.now()) throw refused.failure
     known = await ask()
+    refused = undefined
     await options.tokens.save(key, known)
     return known.token
   }
@@ -114,7 +119,10 @@ export function tokenSource(options: {
               { retry: 'never' },
             )
           : failureOf(options.url, answer)
-      if (failure.code === 'SHOP_KEY_REVOKED') refused = { until: options.now() + REFUSED_PAUSE_MS, failure }
+      if (failure.code === 'SHOP_KEY_REVOKED') {
+        const pauseMs = Math.min(LONGEST_REFUSED_PAUSE_MS, refused ? refused.pauseMs * 2 : FIRST_REFUSED_PAUSE_MS)
+        refused = { until: options.now() + pauseMs, pauseMs, failure }
+      }
       throw failure
     }
     const body = parseJson(decodeUtf8(answer.body) ?? '')

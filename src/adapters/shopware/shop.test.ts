@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { StockWrite } from '../../app/ports.ts'
 import { instantOf, skuOf } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
-import { memoryTokenStore, REFUSED_PAUSE_MS, type TokenStore } from './access-token.ts'
+import { FIRST_REFUSED_PAUSE_MS, LONGEST_REFUSED_PAUSE_MS, memoryTokenStore, type TokenStore } from './access-token.ts'
 import { type HttpAnswer, type HttpCall, HttpFault, type HttpRequest } from './http-call.ts'
 import { connectShop, type ShopwareShop } from './shop.ts'
 import { DEADLOCK_RETRIES } from './stock-write.ts'
@@ -421,16 +421,18 @@ describe('the token', () => {
     expect(tokensAsked()).toBe(2)
   })
 
-  test('whose credentials are refused is not asked for again for ten minutes', async () => {
+  test('whose credentials are refused is asked for ever less often, and never ten times in ten minutes', async () => {
     let now = 0
     const { shop, tokensAsked } = scripted(() => page(), { now: () => now, tokenReply: () => ({ status: 401 }) })
     for (let call = 0; call < 5; call++) {
       expect((await failureOf(shop.ordersAfter(0))).code).toBe('SHOP_KEY_REVOKED')
     }
     expect(tokensAsked()).toBe(1)
-    now = REFUSED_PAUSE_MS
+    now = FIRST_REFUSED_PAUSE_MS
     await failureOf(shop.ordersAfter(0))
     expect(tokensAsked()).toBe(2)
+    for (; now < LONGEST_REFUSED_PAUSE_MS; now += 1_000) await failureOf(shop.ordersAfter(0))
+    expect(tokensAsked()).toBe(6)
   })
 
   test.each([
