@@ -66,7 +66,12 @@ describe.skipIf(!hasRealShop(process.env))('the guard in a real shop', () => {
       'it is recorded',
     )
     expect(entry).toMatchObject({ cause: 'webhook', body: { oldUnits: 10, newUnits: 99, who: 'unknown' } })
-    expect(await incident('FOREIGN_WRITE', sku)).toMatchObject({ shop: SHOP })
+    const told = await eventually(
+      () => incident('FOREIGN_WRITE', sku),
+      (found) => found !== undefined,
+      'it is told',
+    )
+    expect(told).toMatchObject({ shop: SHOP })
   })
 
   test('what orders do to the stock is nobody else’s write: placed, imported, edited, cancelled twice', async () => {
