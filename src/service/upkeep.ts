@@ -1,0 +1,50 @@
+/** What the house does for itself, again and again: seal the ledger, remember the past, sweep, notice new rules. */
+import type { Database } from '../adapters/postgres/database.ts'
+import { type SnapshotRound, takeSnapshots } from '../adapters/postgres/history-snapshots.ts'
+import { tellLongOpen } from '../adapters/postgres/long-open.ts'
+import { sealBlock } from '../adapters/postgres/seal.ts'
+import { sweep } from '../adapters/postgres/sweep.ts'
+import { startLoop } from '../app/loop.ts'
+import type { RulesInForce } from './rules.ts'
+import type { Telling } from './telling.ts'
+
+const SEAL_EVERY_MS = 2_000
+const REMEMBER_EVERY_MS = 5_000
+/** Every process notices a change of the rules within this time. */
+const RULES_EVERY_MS = 1_000
+const SWEEP_EVERY_MS = 60 * 60_000
+
+export type UpkeepPorts = {
+  readonly database: Database
+  readonly inForce: RulesInForce
+  /** Commands that wait for the lane, for whoever watches. */
+  readonly waiting: () => number
+  readonly telling: Telling
+}
+
+export function startUpkeep({ database, inForce, waiting, telling }: UpkeepPorts): { stop(): Promise<void> } {
+  const every = (name: string, everyMs: number, round: () => Promise<boolean>) =>
+    startLoop({ name, everyMs, round, onTrouble: telling.trouble })
+  let snapshots: SnapshotRound | undefined
+  const loops = [
+    every('sweep', SWEEP_EVERY_MS, async () => {
+      await tellLongOpen(database.pool)
+      return await sweep(database.pool)
+    }),
+    every('seal', SEAL_EVERY_MS, async () => (await sealBlock(database)) > 0),
+    every('remember', REMEMBER_EVERY_MS, async () => {
+      snapshots = await takeSnapshots(database, snapshots?.place)
+      return snapshots.more
+    }),
+    every('configuration', RULES_EVERY_MS, async () => {
+      telling.metrics.waiting.set(waiting())
+      await inForce.refresh()
+      return false
+    }),
+  ]
+  return {
+    async stop() {
+      await Promise.all(loops.map((loop) => loop.stop()))
+    },
+  }
+}
