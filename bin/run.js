@@ -1,4 +1,4 @@
-/** Runs a tool of the project in the right Node: `vitest …`, `biome …`, or `check`: format, lint, types and tests, in that order. */
+/** Runs a tool of the project in the right Node: `vitest …`, `biome …`, `mutations`, or `check`: format, lint, types and tests. */
 import { join } from 'node:path'
 import { handOver, installWhatIsMissing, root } from './launch.js'
 
@@ -6,6 +6,7 @@ const TOOLS = {
   vitest: 'node_modules/vitest/vitest.mjs',
   biome: 'node_modules/@biomejs/biome/bin/biome',
   tsc: 'node_modules/typescript/bin/tsc',
+  mutations: 'sim/mutations/run.ts',
 }
 
 const STEPS = {

@@ -198,6 +198,7 @@ describe('nothing is dead', () => {
   const ENTRIES: Readonly<Record<string, string>> = {
     'src/main.ts': 'bin/holdfast.js and bin/start.js hand over to it',
     'src/flow.ts': 'the map of the system, for people',
+    'sim/mutations/run.ts': 'npm run mutations',
   }
 
   test('every file is reached from main.ts, or a test stands on it', () => {

@@ -1,79 +1,120 @@
 /**
- * Plants each bug of this folder into a copy of the tree and lets the simulator look for it: a simulator that finds no planted bug
- * proves nothing by finding none. `node sim/mutations/run.ts [seeds]`, with the Node that runs TypeScript.
+ * Plants each bug of this folder and lets the simulator look for it: a simulator that finds no planted bug proves nothing by
+ * finding none. `node bin/run.js mutations [--seeds 200] [--ranges 1] [--operations 300] [--only NAME,…] [--markdown]`
  */
-import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import type { Found } from './hunt.ts'
+import { bugOf, bugs } from './plant.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
-const HERE = import.meta.dirname
-/** Seeds at most for one bug. */
-const [seeds = '200'] = process.argv.slice(2)
-const OPERATIONS = '250'
+/** Processes at once. */
+const AT_ONCE = 2
 /** A bug that makes Holdfast go in circles must not keep the others waiting. */
 const WITHIN_MS = 10 * 60_000
+/** The first seed of each range: they never overlap. */
+const RANGE = 10_000
 
-/** More seeds than this that break a law by themselves, and the tree is no ground to plant bugs in. */
-const MAX_KNOWN = 10
+type Options = { readonly seeds: number; readonly ranges: number; readonly operations: number }
+/** What became of a bug in one range; without a law it was not found. */
+type Result = { readonly tried: number; readonly seed?: number; readonly law?: string }
 
-/** A copy of what the simulator needs, with a bug planted; `undefined`: as it is. */
-function plant(patch: string | undefined): string {
-  const tree = mkdtempSync(join(tmpdir(), 'holdfast-planted-'))
-  for (const folder of ['src', 'sim', 'test', 'package.json'])
-    cpSync(join(ROOT, folder), join(tree, folder), { recursive: true })
-  symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
-  if (patch !== undefined) execFileSync('git', ['apply', '--recount', join(HERE, patch)], { cwd: tree })
-  return tree
+function look(bug: string, from: number, { seeds, operations }: Options, skip: readonly number[]): Promise<Found> {
+  const args = [bug, from, seeds, operations, skip.join(',')].map(String)
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'hunt.ts'), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: WITHIN_MS,
+  })
+  let told = ''
+  child.stdout.on('data', (chunk: Buffer) => (told += chunk.toString()))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(told) as Found)
+      else reject(new Error(`${bug} from seed ${from}: ended with ${code}`))
+    })
+  })
 }
 
-function hunt(patch: string | undefined, skip: readonly number[]): Found {
-  const tree = plant(patch)
-  try {
-    const told = execFileSync(
-      process.execPath,
-      [join(tree, 'sim/mutations/hunt.ts'), seeds, OPERATIONS, skip.join(',')],
-      { cwd: tree, timeout: WITHIN_MS, stdio: ['ignore', 'pipe', 'ignore'] },
-    )
-    return JSON.parse(told.toString().trim().split('\n').at(-1) ?? '{}') as Found
-  } catch {
-    return { tried: 0, law: 'it never ended' }
-  } finally {
-    rmSync(tree, { recursive: true, force: true })
+/** Works off a list of things to do, a few at once. */
+async function atOnce<T>(jobs: readonly T[], work: (job: T) => Promise<void>): Promise<void> {
+  const queue = [...jobs]
+  const worker = async (): Promise<void> => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await work(job)
   }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
 }
 
-/** The planted bugs, by file name. */
-export const patches = (): readonly string[] => readdirSync(HERE).filter((name) => name.endsWith('.patch'))
+const startOf = (range: number): number => range * RANGE + 1
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-if (process.argv[1] === import.meta.filename) lookForAll()
+/** Seeds that break a law by themselves, in halves so that all processes have work. */
+async function dirtySeeds(options: Options): Promise<ReadonlyMap<number, readonly number[]>> {
+  const dirty = new Map<number, number[]>()
+  const half = Math.ceil(options.seeds / 2)
+  const jobs = Array.from({ length: options.ranges }, (_, range) => [
+    { range, from: startOf(range), seeds: half },
+    { range, from: startOf(range) + half, seeds: options.seeds - half },
+  ]).flat()
+  await atOnce(jobs, async ({ range, from, seeds }) => {
+    const { broken } = await look('-', from, { ...options, seeds }, [])
+    dirty.set(range, [...(dirty.get(range) ?? []), ...broken.map(({ seed }) => seed)])
+    for (const { seed, law } of broken) say(`Without any bug, seed ${seed} breaks a law, and finds none: ${law}`)
+  })
+  return dirty
+}
 
-function lookForAll(): void {
-  // A seed that breaks a law by itself finds no planted bug.
-  const known: number[] = []
-  for (let clean = hunt(undefined, known); clean.law !== undefined; clean = hunt(undefined, known)) {
-    if (clean.seed === undefined || known.length >= MAX_KNOWN)
-      throw new Error(`The tree itself is broken: ${clean.law}`)
-    known.push(clean.seed)
-  }
-  if (known.length > 0) process.stdout.write(`Seeds that break a law without any planted bug: ${known.join(', ')}\n`)
-
-  const tries: number[] = []
-  let missed = 0
-  for (const patch of patches()) {
-    const { tried, seed, law } = hunt(patch, known)
-    if (law === undefined) missed += 1
-    else tries.push(tried)
-    const name = patch.replace('.patch', '').padEnd(30)
-    process.stdout.write(
-      `${name} ${law === undefined ? `NOT FOUND in ${tried} seeds` : `seed ${seed}, the ${tried}. tried: ${law}`}\n`,
+async function lookForAll(names: readonly string[], options: Options): Promise<ReadonlyMap<string, readonly Result[]>> {
+  const dirty = await dirtySeeds(options)
+  const results = new Map<string, Result[]>(names.map((name) => [name, []]))
+  const jobs = names.flatMap((name) => Array.from({ length: options.ranges }, (_, range) => ({ name, range })))
+  await atOnce(jobs, async ({ name, range }) => {
+    const { tried, broken } = await look(name, startOf(range), options, dirty.get(range) ?? [])
+    const [first] = broken
+    results.get(name)?.push({ tried, ...first })
+    say(
+      `${name.padEnd(36)} ${first ? `seed ${first.seed}, the ${tried}. tried: ${first.law}` : `NOT FOUND in ${tried} seeds`}`,
     )
+  })
+  return results
+}
+
+/** The middle one; of an even number the larger. Not found counts as more than any number. */
+const median = (tries: readonly number[]): number =>
+  [...tries].sort((a, b) => a - b)[Math.floor(tries.length / 2)] ?? Number.POSITIVE_INFINITY
+const triesOf = ({ tried, law }: Result): number => (law === undefined ? Number.POSITIVE_INFINITY : tried)
+const numberOf = (tries: number): string => (Number.isFinite(tries) ? String(tries) : 'not found')
+
+function table(results: ReadonlyMap<string, readonly Result[]>): readonly string[] {
+  const rows = [...results].map(([name, each]) => {
+    const tries = each.map(triesOf)
+    const laws = [...new Set(each.flatMap(({ law }) => law ?? []))].join(', ')
+    return `| \`${name}\` | ${bugOf(name).about} | ${laws || '–'} | ${numberOf(median(tries))} | ${numberOf(Math.max(...tries))} |`
+  })
+  return ['| planted bug | what it does | found by | seeds, median | worst |', '|---|---|---|---|---|', ...rows]
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '200' },
+      ranges: { type: 'string', default: '1' },
+      operations: { type: 'string', default: '300' },
+      only: { type: 'string' },
+      markdown: { type: 'boolean', default: false },
+    },
+  })
+  const only = values.only?.split(',')
+  const names = bugs().filter((name) => only === undefined || only.includes(name))
+  const options = {
+    seeds: Number(values.seeds),
+    ranges: Number(values.ranges),
+    operations: Number(values.operations),
   }
-  tries.sort((a, b) => a - b)
-  process.stdout.write(
-    `${tries.length} of ${tries.length + missed} found; seeds until then: median ${tries[tries.length >> 1]}, worst ${tries.at(-1)}\n`,
-  )
-  process.exitCode = missed === 0 ? 0 : 1
+  const results = await lookForAll(names, options)
+  if (values.markdown) for (const row of table(results)) say(row)
+  const worst = [...results.values()].map((each) => Math.max(...each.map(triesOf)))
+  const found = worst.filter(Number.isFinite)
+  say(`${found.length} of ${worst.length} found in every range; seeds until then: median ${numberOf(median(found))}`)
+  process.exitCode = found.length === worst.length ? 0 : 1
 }

@@ -10,6 +10,8 @@ export type RunOptions = {
   /** These instead of the seed's own: a part of them, when a failure is shrunk. */
   readonly only?: readonly Operation[]
   readonly keepTrace?: boolean
+  /** Judges only by what can be seen without looking into Holdfast. */
+  readonly isOutsideOnly?: boolean
 }
 
 export type Outcome = {
@@ -27,7 +29,7 @@ export type Outcome = {
 export async function runSeed(seed: number, options: RunOptions): Promise<Outcome> {
   const shape = shapeOf(seed)
   const operations = options.only ?? operationsOf(shape, options.operations)
-  const world = await openWorld(shape, { keepTrace: options.keepTrace ?? false })
+  const world = await openWorld(shape, options)
   const began = world.timeline.now()
   let restedMs = 0
   for (const operation of operations) {

@@ -48,7 +48,10 @@ const CALM_MS = 340_000
 const AFTER_TROUBLE_MS = 30_000
 
 /** Opens a world and lets it get ready: the first figures are in, the shops are connected. */
-export async function openWorld(shape: Shape, options: { readonly keepTrace?: boolean } = {}): Promise<World> {
+export async function openWorld(
+  shape: Shape,
+  options: { readonly keepTrace?: boolean; readonly isOutsideOnly?: boolean } = {},
+): Promise<World> {
   const timeline = timelineFrom(BEGIN)
   const { now } = timeline
   const noise = (place: string) => noiseOf(shape.seed, place, now)
@@ -59,6 +62,7 @@ export async function openWorld(shape: Shape, options: { readonly keepTrace?: bo
   const store = memoryStore(() => instantOf(now()))
   const broken: Broken[] = []
   const breaks = (law: string, detail: string, isOutside = true): void => {
+    if (options.isOutsideOnly && !isOutside) return
     broken.push({ law, detail, at: now() - BEGIN, isOutside })
     trace.note('broken', `${law}: ${detail}`)
   }
