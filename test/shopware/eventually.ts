@@ -1,5 +1,5 @@
 /** How long anything may take that is bound to happen, in milliseconds: far above what it takes, so that a slow machine fails no test. */
-export const EVENTUALLY_MS = 60_000
+export const EVENTUALLY_MS = 120_000
 const LOOK_EVERY_MS = 25
 
 /** Looks again and again until something holds, and gives what it saw then; says what it saw last when it never does. */

@@ -58,6 +58,8 @@ describe.skipIf(!hasRealShop(process.env))('the guard in a real shop', () => {
 
   test('a stock that somebody writes in the administration is put right and recorded with both numbers', async () => {
     const sku = await world.stocked('foreign', 10)
+    // So that the webhook, and not a look of our own, is what tells it.
+    await world.settled(sku)
     await world.shop.setStock(sku, 99)
     promised('a foreign write, put right after', await world.shows(sku, 10), SHOWN_WITHIN_MS)
     const [entry] = await eventually(
@@ -137,7 +139,12 @@ describe.skipIf(!hasRealShop(process.env))('the guard in a real shop', () => {
     await world.holdfast.start()
     await eventually(hook, (row) => row?.active === true, 'it is on again')
     await world.shows(sku, 10)
-    expect(await incident('WEBHOOK_SWITCHED_OFF')).toMatchObject({ shop: SHOP })
+    const told = await eventually(
+      () => incident('WEBHOOK_SWITCHED_OFF'),
+      (found) => found !== undefined,
+      'it is told',
+    )
+    expect(told).toMatchObject({ shop: SHOP })
     await eventually(
       () => recorded(sku),
       (entries) => entries.length === 1,

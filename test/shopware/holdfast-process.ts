@@ -17,8 +17,8 @@ const HOLDFAST = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url)
 /** Under which name the sources find their secret. */
 export const SOURCE_SECRET = 'STORY_SOURCE_SECRET'
 /** Longest start and longest orderly end of the process, in milliseconds. */
-const START_WITHIN_MS = 30_000
-const END_WITHIN_MS = 20_000
+const START_WITHIN_MS = 120_000
+const END_WITHIN_MS = 60_000
 /** How much of the log a failed start shows, in characters. */
 const LOG_TAIL = 4_000
 

@@ -15,6 +15,7 @@
  * | `SHOPWARE_SQL` | shell command that runs the SQL statement given as its last argument and prints the rows |
  * | `SHOPWARE_ENV_FILE` | the shop's `.env`, in which a test changes `APP_URL` for some seconds; without it that test is skipped |
  * | `SHOPWARE_CONSOLE` | shell command that runs `bin/console` with the arguments that follow |
+ * | `SHOPWARE_DOSE` | `full`: every race and every disturbance as often as it takes to believe it; a short dose if absent |
  *
  * The four commands are optional; a test that needs one asks for it and fails by name. The driver itself uses HTTP only.
  *
@@ -91,6 +92,15 @@ export async function openRealShop(env: NodeJS.ProcessEnv, run = `t${randomBytes
     admin,
     /** A SKU of this run. */
     sku: (name: string): string => `${run}-${name}`,
+
+    /** The id of a language by its code, such as `de-DE`; throws when the shop has none. */
+    async languageOf(code: string): Promise<string> {
+      const filter = [{ type: 'equals', field: 'locale.code', value: code }]
+      const { data } = await admin.search('language', { filter, includes: { language: ['id'] } }, idRows)
+      const languageId = data[0]?.id
+      if (languageId === undefined) throw new Error(`SHOP_UNFIT: the shop has no language ${code}.`)
+      return languageId
+    },
 
     createOrderByAdminApi: (wanted: { readonly sku: string; readonly units: number }) =>
       orders.createOrderByAdminApi({ ...wanted, email: newEmail() }),

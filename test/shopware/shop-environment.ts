@@ -26,6 +26,14 @@ export function hasRealShop(env: NodeJS.ProcessEnv): boolean {
   return (env.SHOPWARE_URL ?? '') !== ''
 }
 
+/**
+ * Whether everything is to be tried as often as it takes to believe it (`SHOPWARE_DOSE=full`, about an hour), or once or twice, as
+ * before each change of the code.
+ */
+export function isFullDose(env: NodeJS.ProcessEnv): boolean {
+  return env.SHOPWARE_DOSE === 'full'
+}
+
 /** Reads the shop out of environment variables; throws `SHOPWARE_VARIABLE_MISSING` with the name of the first unset one. */
 export function environmentOf(env: NodeJS.ProcessEnv): ShopEnvironment {
   return {

@@ -26,7 +26,11 @@ export type StockSample = {
  * A running watch. `stop` waits for the looks under way, takes a last one, and gives all samples in the order in which they began:
  * the last shows what the stock was after `stop` was called. A failed look is thrown there.
  */
-export type StockWatch = { readonly stop: () => Promise<readonly StockSample[]> }
+export type StockWatch = {
+  /** Waits for the first look. */
+  readonly begun: Promise<void>
+  readonly stop: () => Promise<readonly StockSample[]>
+}
 
 /** Samples that one watch keeps; at 50 ms this is 16 minutes, and after them the watch ends by itself. */
 const MAX_SAMPLES = 20_000
@@ -146,6 +150,7 @@ export function productsOf(admin: ShopAdmin, ground: ProductGround) {
         const stock = await stockOfAll(skus)
         const tookMs = performance.now() - lookMs
         samples.push({ atMs: lookMs - beganMs, tookMs, stock })
+        first.resolve()
         return tookMs
       }
       const watch = async (lane: number): Promise<void> => {
@@ -153,9 +158,12 @@ export function productsOf(admin: ShopAdmin, ground: ProductGround) {
         while (!stopping.signal.aborted && samples.length < MAX_SAMPLES)
           await pause(everyMs * lanes - (await look()), stopping.signal)
       }
+      const first = Promise.withResolvers<void>()
       const running = Promise.all(Array.from({ length: lanes }, (_, lane) => watch(lane)))
-      running.catch(() => undefined) // Thrown again by `stop`; without this line a failed look would end the process first.
+      running.catch(first.reject) // Thrown again by `stop`; without these lines a failed look would end the process first.
+      first.promise.catch(() => undefined)
       return {
+        begun: first.promise,
         async stop() {
           stopping.abort()
           await running

