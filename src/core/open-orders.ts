@@ -9,6 +9,7 @@ import { alterUpTo, type Draft } from './draft.ts'
 import { containedBy, reconsider } from './figure.ts'
 import type { Units, WarehouseId } from './ids.ts'
 import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
+import { takeOrderLineWord } from './order-line.ts'
 import { liveDemands, serveShortages, settleShortage } from './peg.ts'
 import { tellBeside, tellChange } from './rise.ts'
 import type { Figure } from './stock.ts'
@@ -21,20 +22,17 @@ export function takeOpenOrders(draft: Draft, word: OpenOrdersWord, messageId: st
   const figure = draft.state.shelves.get(word.warehouse)?.figure
   // Of an older list, some may have left since, and nothing at hand remembers which.
   const isNews = !figure || !isLater(figure.stamp, word.stamp)
+  const isBeside = figure?.messageId === messageId
   const groups = groupsOf(draft, word)
   for (const { group, listed } of groups) {
-    const known = group.filter((demand) => knownBefore(draft, demand, word))
-    const gone = unitsOf(known) - listed.units
-    const left =
-      gone > 0
-        ? leftTheWarehouse(draft, word, known, { units: gone, isNet, isCurrent: figure?.messageId === messageId })
-        : []
+    const left = word.tellsShipped
+      ? leftByList(draft, word, group, { listed, isNet, isCurrent: isBeside })
+      : leftByAbsence(draft, word, group, { listed, isNet, isCurrent: isBeside })
     if (listed.units > 0) acknowledge(draft, word, staying(draft, group), listed.units)
     if (isNet && isNews) {
-      const isBeside = figure?.messageId === messageId
       compareAllocated(draft, word, current(draft, group), { listed: listed.allocated, isBeside })
     }
-    if (figure?.messageId === messageId) {
+    if (figure && isBeside) {
       const allocated = staying(draft, group).filter((demand) => isAllocated(demand, word))
       if (isNet) contain(draft, figure, allocated, listed.allocated)
       contain(draft, figure, left, Number.MAX_SAFE_INTEGER)
@@ -45,7 +43,52 @@ export function takeOpenOrders(draft: Draft, word: OpenOrdersWord, messageId: st
   for (const { group } of groups) settleShortage(draft, group, 'the warehouse has the units')
 }
 
-type Listed = { readonly units: Units; readonly allocated: Units }
+type Beside = { readonly listed: Listed; readonly isNet: boolean; readonly isCurrent: boolean }
+
+/** Units that the warehouse had and the list does not name have left. Returns those that are known to have left only now. */
+function leftByAbsence(draft: Draft, word: OpenOrdersWord, group: readonly Demand[], about: Beside): readonly Demand[] {
+  const known = group.filter((demand) => knownBefore(draft, demand, word))
+  const gone = unitsOf(known) - about.listed.units
+  // Asked back and off the list: given up, as far as anybody can tell. The figure beside the list knows where the units are.
+  const isGivenUp = (demand: Demand): boolean => demand.cancelRequested === true && about.isCurrent
+  return gone > 0 ? leftTheWarehouse(draft, word, known, { ...about, units: gone, isGivenUp }) : []
+}
+
+/**
+ * A list that tells what has left is compared with all that is known of the order, what has ended too: what is missing is an act
+ * whose word nobody told. So it may be told any number of times, and an act between two lists is not lost.
+ */
+function leftByList(draft: Draft, word: OpenOrdersWord, group: readonly Demand[], about: Beside): readonly Demand[] {
+  const [first] = group
+  const order = first?.orderLine?.orderNumber
+  if (!first || order === undefined) return []
+  const { listed } = about
+  const units = Math.max(0, listed.shipped - shippedFrom(draft, first, word.warehouse))
+  const open = staying(draft, group)
+  const left = units > 0 ? leftTheWarehouse(draft, word, open, { ...about, units, isGivenUp: () => false }) : []
+  const { warehouse, stamp } = word
+  const told = { kind: 'order-line', shop: first.shop, order, sku: draft.state.sku, warehouse, stamp } as const
+  const beyond = units - unitsOf(open)
+  if (beyond > 0) takeOrderLineWord(draft, { ...told, says: 'shipped', units: beyond })
+  const known = staying(draft, group).filter((demand) => knownBefore(draft, demand, word))
+  const givenUp = unitsOf(known) - listed.units
+  if (givenUp > 0) takeOrderLineWord(draft, { ...told, says: 'cancelled', units: givenUp })
+  return left
+}
+
+/** Units of an order that this warehouse is known to have sent, whether they still count or not. */
+const shippedFrom = (draft: Draft, { shop, orderLine }: Demand, warehouse: WarehouseId): Units =>
+  unitsOf(
+    [...draft.state.demands.values()].filter(
+      (demand) =>
+        demand.phase === 'shipped' &&
+        demand.mark?.warehouse === warehouse &&
+        demand.shop === shop &&
+        demand.orderLine?.orderId === orderLine?.orderId,
+    ),
+  )
+
+type Listed = { readonly units: Units; readonly allocated: Units; readonly shipped: Units }
 
 /** What is ordered, by order line, with what the list says of it. An order whose rows name no line is compared whole. */
 function groupsOf(
@@ -62,7 +105,7 @@ function groupsOf(
   const groups = new Map<string, { group: Demand[]; listed: Listed }>()
   for (const demand of liveDemands(draft, ({ phase }) => phase !== 'held')) {
     const rows = rowsFor(demand)
-    const isWhole = rows.some(({ line }) => line === undefined)
+    const isWhole = word.tellsShipped === true || rows.some(({ line }) => line === undefined)
     const line = demand.orderLine?.lineId
     const key = isWhole ? `${demand.shop}\u001f${demand.orderLine?.orderId}` : lineOf(demand)
     const found = groups.get(key)
@@ -75,6 +118,7 @@ function groupsOf(
 const sumOf = (rows: readonly OpenOrder[]): Listed => ({
   units: rows.reduce((sum, { units }) => sum + units, 0),
   allocated: rows.reduce((sum, { allocated }) => sum + allocated, 0),
+  shipped: rows.reduce((sum, { shipped }) => sum + (shipped ?? 0), 0),
 })
 
 const unitsOf = (demands: readonly Demand[]): Units => demands.reduce((sum, { units }) => sum + units, 0)
@@ -103,17 +147,24 @@ const markOf = (word: OpenOrdersWord) => ({ by: 'open-orders', warehouse: word.w
 const confirmedBy = (word: OpenOrdersWord) =>
   ({ by: 'confirmed', warehouse: word.warehouse, stamp: word.stamp }) as const
 
+type Leaving = {
+  readonly units: Units
+  readonly isNet: boolean
+  /** The list stands beside the figure in force. */
+  readonly isCurrent: boolean
+  /** Of which units it is known that they did not leave but were given up. */
+  readonly isGivenUp: (demand: Demand) => boolean
+}
+
 /** Off the list: what the warehouse knew before the list was made has left it, the units that had come furthest first. */
 function leftTheWarehouse(
   draft: Draft,
   word: OpenOrdersWord,
   known: readonly Demand[],
-  { units, isNet, isCurrent }: { readonly units: Units; readonly isNet: boolean; readonly isCurrent: boolean },
+  { units, isNet, isCurrent, isGivenUp }: Leaving,
 ): readonly Demand[] {
   // A net figure has been without the allocated ones for longer than that.
   const isMarked = (demand: Demand): boolean => isNet && isAllocated(demand, word)
-  // Asked back and off the list: given up, as far as anybody can tell. The figure beside the list knows where the units are.
-  const isGivenUp = (demand: Demand): boolean => demand.cancelRequested === true && isCurrent
   const furthest = [...known].sort(
     (a, b) =>
       Number(isGivenUp(b)) - Number(isGivenUp(a)) ||

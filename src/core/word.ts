@@ -94,6 +94,8 @@ export type OpenOrder = {
   readonly units: Units
   /** Of these, units that it has allocated. */
   readonly allocated: Units
+  /** Units of it that have left the warehouse so far; in a list that tells what has left. */
+  readonly shipped?: Units
 }
 
 /** The orders that a warehouse holds open; the figures beside it in the same message are as old as this list (proof 2 of L1). */
@@ -103,7 +105,18 @@ export type OpenOrdersWord = {
   /** The list speaks for these SKUs only; absent: for every SKU of the warehouse. */
   readonly skus?: readonly Sku[]
   readonly orders: readonly OpenOrder[]
+  /**
+   * The list names each order that the warehouse knows, what has left of it too. Then nothing is concluded from absence: what is
+   * neither open nor shipped was given up.
+   */
+  readonly tellsShipped?: boolean
   readonly stamp: Stamp
 }
 
 export type Word = FigureWord | OrderLineWord | MovementWord | InboundWord | OpenOrdersWord
+
+/** The orders of which a word must be compared with everything that is known, what has ended too. */
+export function ordersToldWhole(word: Word): readonly string[] {
+  if (word.kind === 'order-line') return [word.order]
+  return word.kind === 'open-orders' && word.tellsShipped ? word.orders.map(({ order }) => order) : []
+}

@@ -10,7 +10,7 @@ import type { Incident } from '../../src/core/draft.ts'
 import { after, type Instant, instantOf, type ShopId, type Sku } from '../../src/core/ids.ts'
 import { type Availability, availabilityOf } from '../../src/core/sellable.ts'
 import { type Change, emptyState, evolve, type SkuState, shortageUnits } from '../../src/core/stock.ts'
-import type { FigureWord, Word } from '../../src/core/word.ts'
+import { type FigureWord, ordersToldWhole, type Word } from '../../src/core/word.ts'
 import { LAMP, NORD, wordCommand } from './rules.ts'
 
 export type Decided<C extends Command> = {
@@ -131,13 +131,13 @@ function isNamed(demand: Demand, command: Command, attempts: ReadonlySet<string>
 function asLoaded(state: SkuState, command: Command, attempts: ReadonlySet<string>): SkuState {
   const copy = structuredClone(state)
   const whole = needsAllDemands(command) || shortageUnits(state) > 0
-  const orderNumber = command.kind === 'word' && command.word.kind === 'order-line' ? command.word.order : undefined
+  const orderNumbers = command.kind === 'word' ? ordersToldWhole(command.word) : []
   copy.demands.clear()
   for (const demand of state.demands.values()) {
     const wanted =
       (whole && isLive(demand)) ||
       isNamed(demand, command, attempts) ||
-      (orderNumber !== undefined && demand.orderLine?.orderNumber === orderNumber)
+      (demand.orderLine !== undefined && orderNumbers.includes(demand.orderLine.orderNumber))
     if (wanted) copy.demands.set(demand.no, demand)
   }
   copy.complete = whole

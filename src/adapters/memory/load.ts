@@ -3,6 +3,7 @@ import { type Command, needsAllDemands, skusOf } from '../../core/decide.ts'
 import { type Demand, isHeld, isLive } from '../../core/demand.ts'
 import type { Sku } from '../../core/ids.ts'
 import { type SkuState, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
+import { ordersToldWhole } from '../../core/word.ts'
 import { demandAt, type MemoryStore, orderKey, type Place, type SkuTable, tableOf } from './store.ts'
 
 /** The whole state of some SKUs; those of which nobody has said a word are left out. */
@@ -54,7 +55,7 @@ export function loadForCommand(store: MemoryStore, command: Command): readonly S
   for (const reservation of [...named.reservations, ...attempts]) bringAll(live(store.byReservation.get(reservation)))
   for (const key of named.lineKeys) bringAll(store.byLineKey.get(key))
   if (named.order !== undefined) bringAll(store.byOrder.get(named.order))
-  if (named.orderNumber !== undefined) bringAll(store.byOrderNumber.get(named.orderNumber))
+  for (const order of named.orderNumbers) bringAll(store.byOrderNumber.get(order))
   return [...states.values()]
 }
 
@@ -62,14 +63,14 @@ type Names = {
   readonly reservations: readonly string[]
   readonly lineKeys: readonly string[]
   readonly order: string | undefined
-  readonly orderNumber: string | undefined
+  readonly orderNumbers: readonly string[]
 }
 
 const keysOf = (lines: readonly { readonly lineKey?: string }[]): readonly string[] =>
   lines.flatMap(({ lineKey }) => lineKey ?? [])
 
 function namesOf(command: Command): Names {
-  const none: Names = { reservations: [], lineKeys: [], order: undefined, orderNumber: undefined }
+  const none: Names = { reservations: [], lineKeys: [], order: undefined, orderNumbers: [] }
   switch (command.kind) {
     case 'hold': {
       const reservations = command.via === 'api' || command.saidYes ? [command.reservation] : []
@@ -85,7 +86,7 @@ function namesOf(command: Command): Names {
         order: orderKey(command.shop, command.order.orderId),
       }
     case 'word':
-      return command.word.kind === 'order-line' ? { ...none, orderNumber: command.word.order } : none
+      return { ...none, orderNumbers: ordersToldWhole(command.word) }
     default:
       return none
   }

@@ -2,6 +2,7 @@
 import { type Command, needsAllDemands } from '../../core/decide.ts'
 import { type Sku, shopOf, warehouseOf } from '../../core/ids.ts'
 import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
+import { ordersToldWhole } from '../../core/word.ts'
 import type { Queryable } from './database.ts'
 import {
   countOfRow,
@@ -194,7 +195,7 @@ function namesOf(commands: readonly Command[]): Names {
         break
       }
       case 'word':
-        if (command.word.kind === 'order-line') orderNumbers.add(command.word.order)
+        for (const order of ordersToldWhole(command.word)) orderNumbers.add(order)
         break
       case 'expire':
       case 'settle':

@@ -269,6 +269,18 @@ describe('what moved', () => {
 describe('a snapshot', () => {
   const snapshot = (figures: unknown, more: object = {}) => ({ type: 'stock.snapshot', sequence: 9, figures, ...more })
 
+  test('may tell in its list of open orders what has left', () =>
+    expect(
+      read(
+        snapshot([{ sku: 'A', net: 1 }], {
+          tellsShipped: true,
+          openOrders: [{ order: '1', sku: 'A', units: 2, shipped: 3 }],
+        }),
+      ),
+    ).toMatchObject({
+      words: [{}, { tellsShipped: true, orders: [{ order: '1', sku: 'A', units: 2, allocated: 0, shipped: 3 }] }],
+    }))
+
   test('is many figures of one moment, and the orders that are open then', () =>
     expect(
       read(

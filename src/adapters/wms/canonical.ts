@@ -195,7 +195,9 @@ function snapshot(fields: Fields, source: SourceConfig, reading: Reading): ReadW
     try {
       const orders: readonly OpenOrder[] = fields.rows('openOrders').map(openOrder)
       const skus = [...figures.keys()].map(skuOf)
-      if (skus.length > 0 || orders.length > 0) words.push({ kind: 'open-orders', warehouse, orders, stamp, skus })
+      const tellsShipped = fields.flag('tellsShipped', false) ? { tellsShipped: true } : {}
+      if (skus.length > 0 || orders.length > 0)
+        words.push({ kind: 'open-orders', warehouse, orders, stamp, skus, ...tellsShipped })
     } catch (cause) {
       if (!(cause instanceof FieldProblem)) throw cause
       const list = { ...about, type: 'stock.snapshot', figures: [], openOrders: fields.raw('openOrders') ?? null }
@@ -222,6 +224,7 @@ function openOrder(row: Fields): OpenOrder {
     sku: row.sku(),
     units: row.units('units'),
     allocated: row.has('allocated') ? row.units('allocated') : 0,
+    ...(row.has('shipped') ? { shipped: row.units('shipped') } : {}),
     ...shopIn(row),
     ...(line === undefined ? {} : { line }),
   }
