@@ -2,6 +2,7 @@
 import type { Incoming, Outgoing } from '../loopback.ts'
 import { BadCriteria, search } from './criteria.ts'
 import { type JsonObject, moment, objectOf, parse, phpJson, textOf } from './json.ts'
+import { cancelOrder } from './order-life.ts'
 import { orderRow, productRow } from './rows.ts'
 import { syncProducts } from './sync.ts'
 import type { WebhookLog, World } from './world.ts'
@@ -47,6 +48,12 @@ export function adminApi(world: World, tokenLifeMs: number): (incoming: Incoming
     }
   }
 
+  const cancel = (orderId: string): Outgoing => {
+    if (!world.orders.has(orderId)) return fail(404, 'CHECKOUT__ORDER_ORDER_NOT_FOUND', 'Order not found')
+    cancelOrder(world, orderId)
+    return json(200, {})
+  }
+
   const patchWebhook = (id: string, change: JsonObject): Outgoing => {
     const webhook = world.app?.webhooks.find((each) => each.id === id)
     if (webhook === undefined) return fail(404, 'FRAMEWORK__WRITE_TYPE_INTEND_ERROR', 'no such webhook')
@@ -62,6 +69,8 @@ export function adminApi(world: World, tokenLifeMs: number): (incoming: Incoming
     const token = textOf(headers.authorization)?.replace(/^Bearer /, '') ?? ''
     if (world.app === undefined || (tokens.get(token) ?? 0) <= world.now())
       return fail(401, '9', 'The resource owner or authorization server denied the request.')
+    const cancelled = /^\/api\/_action\/order\/([0-9a-f]{32})\/state\/cancel$/.exec(path)?.[1]
+    if (cancelled !== undefined && method === 'POST') return cancel(cancelled)
     if (path.startsWith('/api/webhook/') && method === 'PATCH') return patchWebhook(path.slice(13), body)
     switch (`${method} ${path}`) {
       case 'GET /api/_info/version':

@@ -37,6 +37,8 @@ shops:
     undecidedBelowUnits: 7
     whenSilent: split
     foreignWrites: warn
+    paymentFailed: soft
+    paymentFailedAfter: 2h
     warehouseKnowsOrdersBefore: 2026-11-01T00:00:00+01:00
   till: { kind: channel, warehouses: [main], zone: Europe/Berlin }
 `
@@ -85,6 +87,8 @@ describe('holdfast.yaml', () => {
         undecidedBelowUnits: 7,
         whenSilent: 'split',
         foreignWrites: 'warn',
+        paymentFailed: 'soft',
+        paymentFailedAfterMs: 7_200_000,
         warehouseKnowsOrdersBefore: Date.parse('2026-10-31T23:00:00Z'),
       },
       {
@@ -101,6 +105,8 @@ describe('holdfast.yaml', () => {
         undecidedBelowUnits: 20,
         whenSilent: 'shared',
         foreignWrites: 'restore',
+        paymentFailed: 'cancel',
+        paymentFailedAfterMs: 1_800_000,
       },
     ])
   })

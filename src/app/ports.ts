@@ -58,8 +58,19 @@ export interface Shop {
   write(rows: readonly StockWrite[]): Promise<readonly WriteOutcome[]>
   /** The shop's clock, from an answer's `Date` header. */
   clock(): Promise<Instant>
+  /** Where the shop lets us act on its orders. */
+  readonly acts?: ShopActs
   /** Where the shop lets us keep our place in it in order. */
   readonly care?: ShopCare
+}
+
+/** What became of an act on an order: done (or it was so already), or refused for a reason that will not go away by itself. */
+export type ActOutcome = { readonly done: true } | { readonly done: false; readonly reason: string }
+
+/** What we do to a shop's orders, each only where a policy of the merchant asks for it. Every call may throw a `Failure`. */
+export interface ShopActs {
+  /** Cancels an order. Never to be repeated blindly: a second cancel takes the shop's stock again (H31). */
+  cancelOrder(orderId: string): Promise<ActOutcome>
 }
 
 /** A webhook of ours, as the shop has it. */

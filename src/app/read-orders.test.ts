@@ -94,6 +94,10 @@ function desk(options: DeskOptions = {}) {
     dueRises: unused,
     pagesCleared: unused,
     released: unused,
+    unpaidSince: async (_, ids) => new Map(ids.map((id) => [id, instantOf(nowMs)])),
+    notUnpaid: async () => undefined,
+    dueUnpaid: unused,
+    dealtWith: unused,
   }
   const rules = shopWith({ orderInFlightMs: IN_FLIGHT_MS, warehouseKnowsOrdersBefore: instantOf(500) })
   const open = () =>

@@ -11,6 +11,7 @@ import type { ShopRules } from '../core/configuration.ts'
 import { after, type Instant, type Sku } from '../core/ids.ts'
 import type { OrderCommand } from '../core/order.ts'
 import type { ShopOrder } from '../core/shop-order.ts'
+import { isUnpaid } from '../core/unpaid.ts'
 import { Failure } from '../errors.ts'
 import { type Lane, LaneBusy } from './lane.ts'
 import type { ReadOrder, Shop } from './ports.ts'
@@ -54,6 +55,8 @@ export type OrderReader = {
   pass(): Promise<Instant>
   /** Reads some of the open orders again; the whole set comes round. */
   readOpenAgain(): Promise<void>
+  /** Reads these orders once more and records what they say, whatever was known of them. Those that are gone are missing from the answer. */
+  readNow(orderIds: readonly string[]): Promise<readonly ReadOrder[]>
   /** Another process reads the shop now: what this one remembers of its orders may be old when it comes back. */
   forget(): void
 }
@@ -79,6 +82,10 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
     const news = orders.filter((order) => options.evenIfKnown || seen.get(order.orderId) !== digest(order))
     for (let from = 0; from < news.length; from += ORDERS_AT_ONCE) {
       const slice = news.slice(from, from + ORDERS_AT_ONCE)
+      const [unpaid, others] = [slice.filter(isUnpaid).map(idOf), slice.filter((each) => !isUnpaid(each)).map(idOf)]
+      // First seen so now, unless it was before: the grace of its policy runs from there.
+      const unpaidSince = await book.unpaidSince(name, unpaid)
+      await book.notUnpaid(name, others)
       await Promise.all(
         slice.map(async (read) => {
           const { changedAt: _, ...order } = read
@@ -86,10 +93,12 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
             warehouseKnowsOrdersBefore !== undefined &&
             order.orderedAt !== undefined &&
             order.orderedAt < warehouseKnowsOrdersBefore
+          const since = unpaidSince.get(order.orderId)
           const command: OrderCommand = {
             kind: 'order',
             shop: name,
             order,
+            ...(since === undefined ? {} : { unpaidSince: since }),
             ...(options.baseline ? { baseline: { warehouseKnows } } : {}),
             ...(options.completedMayBeOld && order.state === 'completed' ? { ifKnown: true } : {}),
           }
@@ -106,7 +115,7 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
           if (answer === undefined) return
           const cameThroughCart = order.lines.some(({ lineKey }) => lineKey !== undefined)
           // Where a part was held, we were asked: the rest was added before the order could be read.
-          const isUnasked = answer.unheldUnits > 0 && answer.fromHoldsUnits === 0
+          const isUnasked = answer.unheldUnits > (answer.againUnits ?? 0) && answer.fromHoldsUnits === 0
           if (isNew && !options.baseline && isUnasked && cameThroughCart) await book.silenceByOrder(name)
           remember(read)
         }),
@@ -215,6 +224,12 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       }
     },
 
+    async readNow(orderIds) {
+      const found = await shop.ordersById(orderIds)
+      await record(found, { evenIfKnown: true })
+      return found
+    },
+
     forget() {
       seen.clear()
       missingSince.clear()
@@ -229,11 +244,14 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
       { kind: 'order', shop: name, order },
       { actor: `shop:${name}`, cause: `order-gone:${orderId}` },
     )
+    await book.notUnpaid(name, [orderId])
     missingSince.delete(orderId)
     seen.set(orderId, GONE)
   }
 }
 
 const GONE = 'gone'
+
+const idOf = ({ orderId }: ShopOrder): string => orderId
 
 const digest = (order: ReadOrder): string => createHash('sha1').update(JSON.stringify(order)).digest('base64')

@@ -67,6 +67,14 @@ export interface ShopBook {
     limit: number,
   ): Promise<readonly { readonly shop: ShopId; readonly sku: string; readonly watermark: Instant | undefined }[]>
   dueRises(limit: number): Promise<readonly string[]>
+  /** Since when these orders are unpaid; from now on where that is news. */
+  unpaidSince(shop: ShopId, orderIds: readonly string[]): Promise<ReadonlyMap<string, Instant>>
+  /** They are unpaid no more: paid after all, cancelled or gone. */
+  notUnpaid(shop: ShopId, orderIds: readonly string[]): Promise<unknown>
+  /** Unpaid orders whose grace is over and that have not been dealt with, oldest first. */
+  dueUnpaid(shop: ShopId, afterMs: number, limit: number): Promise<readonly string[]>
+  /** What follows from their failed payment is done: they are looked at no more, as long as they stay unpaid. */
+  dealtWith(shop: ShopId, orderIds: readonly string[]): Promise<unknown>
   /** Ids of open orders that we count, in order, after one of them. */
   openOrderIds(shop: ShopId, after: string, limit: number): Promise<readonly string[]>
 }
@@ -143,6 +151,7 @@ export type ShopIncident = {
     | 'PUBLICATION_REFUSED'
     | 'WEBHOOK_SWITCHED_OFF'
     | 'APP_URL_CHANGED'
+    | 'ORDER_NOT_CANCELLED'
   readonly key: string
   readonly shop: ShopId
   readonly sku?: Sku

@@ -12,6 +12,7 @@ import { publishDue } from './publish.ts'
 import { type OrderReader, orderReader } from './read-orders.ts'
 import { releaser } from './release-shop.ts'
 import { isUnread, type PublicationBook, type ShopBook, type ShopIncident, type ShopStatus } from './shop-ports.ts'
+import { giveUpUnpaid, UNPAID_EVERY_MS } from './unpaid-orders.ts'
 import { WATCH_EVERY_MS } from './watch-webhooks.ts'
 import { watchesOf } from './watches.ts'
 
@@ -235,10 +236,11 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
         return taken > 0
       },
     })
+    const isOurs = async () => statuses.get(shop)?.state === 'connected' && (await ports.holdsLease(shop))
     const watching = watchesOf({
       shop,
       care: connection.care,
-      isDue: async () => statuses.get(shop)?.state === 'connected' && (await ports.holdsLease(shop)),
+      isDue: isOurs,
       everyMs: ports.watchEveryMs ?? WATCH_EVERY_MS,
       start: (loop) => start({ ...loop, onTrouble }),
       publications,
@@ -248,8 +250,25 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
       onIncident: ports.onIncident,
       onSettled: ports.onSettled,
     })
+    const unpaid = start({
+      name: `unpaid:${shop}`,
+      everyMs: UNPAID_EVERY_MS,
+      onTrouble,
+      async round() {
+        if (!(await isOurs())) return false
+        const { onIncident, onSettled } = ports
+        return giveUpUnpaid({
+          rules: () => ports.rules().shops.get(shop),
+          book,
+          reader,
+          acts: connection.acts,
+          onIncident,
+          onSettled,
+        })
+      },
+    })
     const { registeredAt } = statuses.get(shop) ?? { registeredAt: undefined }
-    const loops = [orders, again, publisher, ...watching]
+    const loops = [orders, again, publisher, unpaid, ...watching]
     return { shop: connection, registeredAt, reader, loops, publisher, orders }
   }
 

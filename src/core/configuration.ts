@@ -1,6 +1,7 @@
 /** What people decide, as data: one value, versioned as a whole; every decision names the version that it used. */
 import type { ForeignPolicy } from './foreign-write.ts'
 import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
+import type { PaymentFailed } from './unpaid.ts'
 
 /** How one source speaks. See design, "figure". */
 export type SourceRules = {
@@ -45,6 +46,10 @@ export type ShopRules = {
   readonly whenSilent: 'shared' | 'split'
   /** What follows when somebody else writes a number in the shop; `restore` if absent. */
   readonly foreignWrites?: ForeignPolicy
+  /** What follows when every payment of an order has failed; `cancel` if absent. */
+  readonly paymentFailed?: PaymentFailed
+  /** How long after that; half an hour if absent. */
+  readonly paymentFailedAfterMs?: number
   /** Orders that the shop already had when it was connected: the warehouse knows those from before this moment. */
   readonly warehouseKnowsOrdersBefore?: Instant
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { openHouse } from '../../test/core/house.ts'
 import { netFigure, orderCommand, rulesWith } from '../../test/core/rules.ts'
+import type { Instant } from './ids.ts'
 import { type OurUnits, orderStateOf, STEPS, type StateMachine, type Step } from './order-states.ts'
+import { PAYMENT_FAILED_AFTER_MS } from './unpaid.ts'
 
 /** A house with ten units and one order of three, read in that state of the order. */
 function withOrder(technicalName: string) {
@@ -12,7 +14,7 @@ function withOrder(technicalName: string) {
   return house
 }
 
-const EFFECT: Readonly<Record<OurUnits, number>> = { stay: 0, 'are given back': 3, 'are wanted again': -3 }
+const EFFECT: Partial<Record<OurUnits, number>> = { stay: 0, 'are given back': 3, 'are wanted again': -3 }
 const steps = STEPS.flatMap((step) => step.from.map((from) => ({ ...step, from })))
 
 describe('the rules do what the table says', () => {
@@ -28,13 +30,41 @@ describe('the rules do what the table says', () => {
     },
   )
 
-  test('a payment or a delivery is no part of what an order is to the rules, so none of their steps moves a unit', () => {
-    const others = STEPS.filter(({ machine }) => machine !== 'order')
-    expect(others.length).toBeGreaterThan(0)
-    expect(new Set(others.map(({ ourUnits, shopStock }) => `${ourUnits}, ${shopStock}`))).toEqual(
+  test.each(steps.filter(({ machine }) => machine === 'order_transaction'))(
+    'payment $action, $from → $to: units $ourUnits',
+    ({ from, to, ourUnits }) => {
+      const house = openHouse(rulesWith({ shop: { paymentFailed: 'soft' } }))
+      house.say(netFigure(10, { epoch: 0, sequence: 1 }))
+      const isFailed = (state: string): boolean => state === 'failed' || state === 'cancelled'
+      let since: Instant | undefined
+      /** Reads the order with its payment in a state, twice, and twice again after the grace. */
+      const read = (state: string): readonly number[] => {
+        since = isFailed(state) ? (since ?? house.now()) : undefined
+        const more = { payments: [state], ...(since === undefined ? {} : { unpaidSince: since }) }
+        return [0, 0, PAYMENT_FAILED_AFTER_MS, 0].map((ms) => {
+          house.pass(ms)
+          house.decide(orderCommand('o', [{ units: 3 }], more))
+          return house.sellable()
+        })
+      }
+      const [kept, givenUp] = [
+        [7, 7, 7, 7],
+        [7, 7, 10, 10],
+      ]
+      expect(read(from)).toEqual(isFailed(from) ? givenUp : kept)
+      // One payment that fails after another has no second grace.
+      expect(read(to)).toEqual(isFailed(to) ? (isFailed(from) ? [10, 10, 10, 10] : givenUp) : kept)
+      expect(ourUnits === 'stay for a grace, then go by `paymentFailed`').toBe(isFailed(to))
+      if (isFailed(from) && !isFailed(to)) expect(ourUnits).toBe('stay, or are wanted again if they were given up')
+    },
+  )
+
+  test('a delivery moves no unit: that goods have left is the warehouse’s word', () => {
+    const deliveries = STEPS.filter(({ machine }) => machine === 'order_delivery')
+    expect(deliveries.length).toBeGreaterThan(0)
+    expect(new Set(deliveries.map(({ ourUnits, shopStock }) => `${ourUnits}, ${shopStock}`))).toEqual(
       new Set(['stay, stays']),
     )
-    expect(Object.keys(orderCommand('o', []).order).sort()).toEqual(['lines', 'orderId', 'orderNumber', 'state'])
   })
 
   test('a state that a merchant invented is of an order under way', () => {
@@ -93,13 +123,27 @@ Once the warehouse has allocated a unit, a cancelled or deleted order asks for i
 says that it has it. Once it was shipped it is gone, whatever the shop says. An order that is \`completed\` ends units that a figure
 contains, where the warehouse sends no words about orders: what is sellable does not move by it.
 
+## A payment that fails, and one that comes late
+
+A payment that is only late has not failed: a bank transfer or an invoice keeps its units as long as it takes. It has failed when
+**every** payment that the order ever had is \`failed\` or \`cancelled\`; a buyer who changed the method has a cancelled one beside the
+new one. Its buyer may pay again for a while, and Shopware asks no checkout then, so the units wait. Once the grace is over the order
+is read again, and if it is still unpaid, not completed, and none of its goods have left, it is given up.
+
+A payment after that is a new demand: by \`soft\` the order takes what is free, and the rest is a shortage that is told; by \`cancel\`
+the order stays cancelled however it is paid (Shopware takes the money all the same), until somebody reopens it.
+
+Told twice, nothing happens twice: an order that is cancelled already is not cancelled again, for Shopware would take its stock.
+
 ## What can be chosen
 
-| question | today | to come |
-|---|---|---|
-| A payment failed or was cancelled | The order keeps its units until somebody cancels it: its buyer may still pay, and a second payment never asks us. | To cancel the order after a grace, or to give its units back and take a late payment as a new demand. |
-| An order is \`completed\`, refunded or returned | Nothing: goods that come back are the warehouse's word. | – |
-| Somebody else writes the stock | \`foreignWrites\` of the shop, see [configuration](configuration.md#shopsname). | – |
+By each shop, see [configuration](configuration.md#shopsname):
+
+| question | answers |
+|---|---|
+| Every payment of an order failed or was cancelled | \`paymentFailed\`, after \`paymentFailedAfter\` (half an hour): \`cancel\` cancels the order in the shop, and that gives its units back; \`soft\` gives them back and leaves the order; \`keep\` waits for somebody to cancel it. |
+| An order is \`completed\`, refunded or returned | Nothing: goods that come back are the warehouse's word. |
+| Somebody else writes the stock | \`foreignWrites\` |
 `
 
 test('the page shows the table', async () => {

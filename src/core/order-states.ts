@@ -6,6 +6,7 @@
  * state wants. Numbers in the shop are absolute and compared. A step that is told twice, late or never changes nothing.
  */
 import type { OrderState } from './shop-order.ts'
+import { paymentFailed } from './unpaid.ts'
 
 /** The three machines of Shopware that an order goes through. */
 export type StateMachine = 'order' | 'order_transaction' | 'order_delivery'
@@ -13,7 +14,12 @@ export type StateMachine = 'order' | 'order_transaction' | 'order_delivery'
 /** What a step does to Shopware's own `product.stock`. */
 export type ShopStock = 'stays' | 'all units come back' | 'all units are taken again, without a check'
 /** What it does to the units that we count for the order. */
-export type OurUnits = 'stay' | 'are given back' | 'are wanted again'
+export type OurUnits =
+  | 'stay'
+  | 'are given back'
+  | 'are wanted again'
+  | 'stay for a grace, then go by `paymentFailed`'
+  | 'stay, or are wanted again if they were given up'
 
 export type Step = {
   readonly machine: StateMachine
@@ -41,14 +47,18 @@ export function orderStateOf(technicalName: string): OrderState {
   }
 }
 
-const quiet = (machine: StateMachine, action: string, to: string, from: string): Step => ({
-  machine,
-  action,
-  from: from.split(' '),
-  to,
-  shopStock: 'stays',
-  ourUnits: 'stay',
-})
+/** A step that leaves Shopware's stock alone. A payment that fails, and one that comes after all, are told apart by where they lead. */
+function quiet(machine: StateMachine, action: string, to: string, from: string): Step {
+  const states = from.split(' ')
+  const isPayment = machine === 'order_transaction'
+  const ourUnits =
+    isPayment && paymentFailed([to])
+      ? 'stay for a grace, then go by `paymentFailed`'
+      : isPayment && states.some((state) => paymentFailed([state]))
+        ? 'stay, or are wanted again if they were given up'
+        : 'stay'
+  return { machine, action, from: states, to, shopStock: 'stays', ourUnits }
+}
 
 /** Every step of Shopware 6.6, by machine and name. A test on a real shop holds the list equal to the shop's own. */
 export const STEPS: readonly Step[] = [

@@ -15,9 +15,10 @@ import {
   rankOf,
 } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
-import type { ShopId, Sku, Units } from './ids.ts'
+import type { Instant, ShopId, Sku, Units } from './ids.ts'
 import { liveDemands, pegFact, raiseShortage, serveShortages, settleShortage } from './peg.ts'
 import type { ShopOrder, ShopOrderLine } from './shop-order.ts'
+import { isGivenUp } from './unpaid.ts'
 
 export type OrderCommand = {
   readonly kind: 'order'
@@ -30,26 +31,39 @@ export type OrderCommand = {
    * however often a refund, a return or a note touches it later.
    */
   readonly ifKnown?: true
+  /** Since when its payments have all failed, as far as we know: on the database's clock. */
+  readonly unpaidSince?: Instant
   /** Read when the shop was connected; `warehouseKnows` says that its warehouse already counts it (baseline). */
   readonly baseline?: { readonly warehouseKnows: boolean }
 }
 
 /** What an order came to, for whoever reported it. */
-export type OrderAnswer = { readonly fromHoldsUnits: Units; readonly unheldUnits: Units; readonly shortageUnits: Units }
+export type OrderAnswer = {
+  readonly fromHoldsUnits: Units
+  readonly unheldUnits: Units
+  readonly shortageUnits: Units
+  /** Of the unheld units, those that the order had before and gave back: no checkout was asked for them, and none need be. */
+  readonly againUnits?: Units
+}
 
 type Drafts = ReadonlyMap<Sku, Draft>
 
 /** Brings every SKU of an order to what the order says now. The drafts cover its lines and everything it ever touched. */
 export function recordOrder(drafts: Drafts, command: OrderCommand): OrderAnswer {
   const attempt = command.reservation ?? attemptOf(drafts, command)
-  const answer = { fromHoldsUnits: 0, unheldUnits: 0, shortageUnits: 0 }
+  const answer: { fromHoldsUnits: Units; unheldUnits: Units; shortageUnits: Units; againUnits?: Units } = {
+    fromHoldsUnits: 0,
+    unheldUnits: 0,
+    shortageUnits: 0,
+  }
   if (command.ifKnown && attempt === undefined && !isKnown(drafts, command)) return answer
   for (const draft of drafts.values()) {
     const lines = oneOfEachId(command.order.lines.filter(({ sku }) => sku === draft.state.sku))
     for (const line of lines) {
-      const part = bringLine(draft, command, line, wantedUnits(command.order, line), attempt)
+      const part = bringLine(draft, command, line, wantedUnits(draft, command, line), attempt)
       answer.fromHoldsUnits += part.fromHoldsUnits
       answer.unheldUnits += part.unheldUnits
+      if (part.againUnits) answer.againUnits = (answer.againUnits ?? 0) + part.againUnits
     }
     dropVanishedLines(draft, command, lines)
     if (attempt !== undefined && isOrder(command.order)) releaseRest(draft, command, attempt)
@@ -78,8 +92,8 @@ const isKnown = (drafts: Drafts, { shop, order }: OrderCommand): boolean =>
 
 const isOrder = ({ state }: ShopOrder): boolean => state !== 'deleted'
 
-const wantedUnits = (order: ShopOrder, line: ShopOrderLine): Units =>
-  order.state === 'cancelled' || order.state === 'deleted' ? 0 : line.units
+const wantedUnits = (draft: Draft, command: OrderCommand, line: ShopOrderLine): Units =>
+  command.order.state === 'cancelled' || command.order.state === 'deleted' || isGivenUp(draft, command) ? 0 : line.units
 
 /**
  * An order takes the oldest open attempt that shares a line key with it, and only once: one that was seen before, even
@@ -126,12 +140,15 @@ function bringLine(
 ) {
   const difference = wanted - unitsOf(ofLine(draft, command, line.lineId).filter(countsAsServed))
   if (difference < 0) giveBack(draft, command, line.lineId, -difference)
-  if (difference <= 0) return { fromHoldsUnits: 0, unheldUnits: 0 }
+  if (difference <= 0) return { fromHoldsUnits: 0, unheldUnits: 0, againUnits: 0 }
   const missing = wantAgain(draft, command, line.lineId, difference)
-  if (missing === 0) return { fromHoldsUnits: 0, unheldUnits: 0 }
+  if (missing === 0) return { fromHoldsUnits: 0, unheldUnits: 0, againUnits: 0 }
   const left = attempt === undefined ? missing : takeHolds(draft, command, line, attempt, missing)
-  if (left > 0) addFact(draft, command, line, left)
-  return { fromHoldsUnits: missing - left, unheldUnits: left }
+  if (left === 0) return { fromHoldsUnits: missing, unheldUnits: 0, againUnits: 0 }
+  // Asked before the units are added: a line that once had units and gave them back wants them a second time.
+  const isSecondTime = gaveBack(draft, command, line.lineId)
+  addFact(draft, command, line, left, isSecondTime)
+  return { fromHoldsUnits: missing - left, unheldUnits: left, againUnits: isSecondTime ? left : 0 }
 }
 
 /** An order reopened before the warehouse gave its units back keeps them. Returns what is still missing. */
@@ -182,7 +199,7 @@ function takeHolds(draft: Draft, command: OrderCommand, line: ShopOrderLine, att
 }
 
 /** Units that nobody held: an order that passed us by, or one that came after its hold had ended. */
-function addFact(draft: Draft, command: OrderCommand, line: ShopOrderLine, units: Units): void {
+function addFact(draft: Draft, command: OrderCommand, line: ShopOrderLine, units: Units, isSecondTime: boolean): void {
   const known = command.baseline?.warehouseKnows === true
   pegFact(
     draft,
@@ -196,10 +213,20 @@ function addFact(draft: Draft, command: OrderCommand, line: ShopOrderLine, units
       ...(line.lineKey ? { lineKey: line.lineKey } : {}),
     },
     units,
-    { why: command.baseline ? 'baseline' : 'placed-unheld', cause: causeOf(command, line) },
+    {
+      why: command.baseline ? 'baseline' : 'placed-unheld',
+      cause: isSecondTime ? SECOND_TIME : causeOf(command, line),
+    },
   )
   if (known) containBaseline(draft, command, line)
 }
+
+const SECOND_TIME =
+  'the order wants units again that it had given back: it was reopened, changed back, or paid after all'
+
+/** Whether a line has had units that it gave back; a hold that its order never took counts, once the order had been read. */
+const gaveBack = (draft: Draft, command: OrderCommand, lineId: string): boolean =>
+  ofLine(draft, command, lineId).some(({ end }) => end === 'cancelled' || end === 'released')
 
 function causeOf(command: OrderCommand, line: ShopOrderLine): string {
   if (command.baseline) return 'the order was open before the shop was connected'

@@ -21,5 +21,9 @@ export type ShopOrder = {
   readonly state: OrderState
   /** When the shop says that it was ordered: shown to people, never compared with our clock. */
   readonly orderedAt?: Instant
+  /** Every payment that it ever had failed or was cancelled. */
+  readonly paymentFailed?: true
+  /** Some of its goods have left, as its deliveries say. */
+  readonly goodsLeft?: true
   readonly lines: readonly ShopOrderLine[]
 }

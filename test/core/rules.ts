@@ -15,6 +15,7 @@ import {
 } from '../../src/core/ids.ts'
 import type { OrderCommand } from '../../src/core/order.ts'
 import type { OrderState } from '../../src/core/shop-order.ts'
+import { paymentFailed } from '../../src/core/unpaid.ts'
 import type { FigureWord, MovementWord, OpenOrder, OrderLineWord, Stamp, Word } from '../../src/core/word.ts'
 
 export const LAMP = skuOf('LAMP')
@@ -160,9 +161,13 @@ export const orderCommand = (
     readonly sku?: Sku
     readonly lineKey?: string
   }[],
-  more: Partial<Omit<OrderCommand, 'order'>> & { readonly state?: OrderState } = {},
+  more: Partial<Omit<OrderCommand, 'order'>> & {
+    readonly state?: OrderState
+    /** Shopware's names of the states of its payments. */
+    readonly payments?: readonly string[]
+  } = {},
 ): OrderCommand => {
-  const { state = 'open', ...command } = more
+  const { state = 'open', payments = [], ...command } = more
   return {
     kind: 'order',
     shop: NORD,
@@ -170,6 +175,7 @@ export const orderCommand = (
       orderId,
       orderNumber: orderId,
       state,
+      ...(paymentFailed(payments) ? { paymentFailed: true as const } : {}),
       lines: lines.map((line, index) => ({ lineId: `${orderId}-${index + 1}`, sku: LAMP, ...line })),
     },
     ...command,

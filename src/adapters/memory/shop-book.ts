@@ -177,6 +177,33 @@ export function shopBookOn(store: MemoryStore): ShopBook {
         .map(({ sku }) => sku)
     },
 
+    async unpaidSince(shop, orderIds) {
+      for (const orderId of orderIds) {
+        const key = `${shop}/${orderId}`
+        if (!store.unpaid.has(key)) store.unpaid.set(key, { shop, orderId, since: store.now(), dealtWith: false })
+      }
+      const known = orderIds.flatMap((orderId) => store.unpaid.get(`${shop}/${orderId}`) ?? [])
+      return new Map(known.map(({ orderId, since }) => [orderId, since]))
+    },
+
+    async notUnpaid(shop, orderIds) {
+      for (const orderId of orderIds) store.unpaid.delete(`${shop}/${orderId}`)
+    },
+
+    async dueUnpaid(shop, afterMs, limit) {
+      return [...store.unpaid.values()]
+        .filter((row) => row.shop === shop && !row.dealtWith && after(row.since, afterMs) <= store.now())
+        .slice(0, limit)
+        .map(({ orderId }) => orderId)
+    },
+
+    async dealtWith(shop, orderIds) {
+      for (const orderId of orderIds) {
+        const row = store.unpaid.get(`${shop}/${orderId}`)
+        if (row) row.dealtWith = true
+      }
+    },
+
     async openOrderIds(shop, from, limit) {
       const ids = new Set<string>()
       for (const table of store.skusById) {

@@ -114,6 +114,16 @@ export type MemoryStore = {
   readonly watermarks: Map<ShopId, WatermarkRow>
   /** Last signs of life of processes. */
   readonly heartbeats: Map<string, Instant>
+  /** Orders whose payment failed, by shop and id. */
+  readonly unpaid: Map<string, UnpaidRow>
+}
+
+/** Since when an order is unpaid, and whether what follows is done. */
+export type UnpaidRow = {
+  readonly shop: ShopId
+  readonly orderId: string
+  readonly since: Instant
+  dealtWith: boolean
 }
 
 /** An empty store on a clock that never goes back. */
@@ -139,6 +149,7 @@ export const memoryStore = (now: () => Instant): MemoryStore => ({
   shops: new Map(),
   watermarks: new Map(),
   heartbeats: new Map(),
+  unpaid: new Map(),
 })
 
 /** The row of a SKU, made when first named. */

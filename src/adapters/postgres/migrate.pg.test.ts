@@ -61,6 +61,7 @@ describe('migrating', () => {
       '0001-the-whole-house.sql',
       '0002-the-guard.sql',
       '0003-lean-hot-path.sql',
+      '0004-unpaid-orders.sql',
     ])
     await database.close()
   })

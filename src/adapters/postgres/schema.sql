@@ -433,6 +433,15 @@ create table token (
 constraint token_pkey PRIMARY KEY (hash);
 constraint token_scope CHECK ((scope = ANY (ARRAY['read'::text, 'operate'::text, 'admin'::text])));
 
+create table unpaid_order (
+  shop text not null,
+  order_id text not null,
+  since timestamp with time zone default clock_timestamp() not null,
+  dealt_with boolean default false not null
+);
+constraint unpaid_order_pkey PRIMARY KEY (shop, order_id);
+CREATE INDEX unpaid_order_due_idx ON unpaid_order USING btree (shop, since) WHERE (NOT dealt_with);
+
 create table warehouse (
   name text not null,
   source text not null,

@@ -5,6 +5,7 @@ import { type Instant, instantOf, type ShopId, shopOf } from '../../core/ids.ts'
 import { configurationVersion } from './configuration-store.ts'
 import { type Database, databaseNow, timestamp } from './database.ts'
 import { appendEntry } from './ledger.ts'
+import { unpaidOrdersOn } from './unpaid-store.ts'
 
 /** When nobody has given a sign of life for so long, shops may have gone on by themselves: five beats. */
 export const HEARTBEAT_LOST_AFTER_MS = 5_000
@@ -22,6 +23,8 @@ export function shopBookOn(database: Database): ShopBook {
     )
 
   return {
+    ...unpaidOrdersOn(pool),
+
     now: () => databaseNow(pool),
 
     /** Every shop that has ever registered, with its watermark. */

@@ -5,6 +5,7 @@ import type { OrderPage, ReadOrder } from '../../app/ports.ts'
 import { canonicalSku, type Instant, instantOf, isUnits, type Sku, skuOf } from '../../core/ids.ts'
 import { orderStateOf } from '../../core/order-states.ts'
 import type { ShopOrderLine } from '../../core/shop-order.ts'
+import { goodsLeft, paymentFailed } from '../../core/unpaid.ts'
 import { Failure } from '../../errors.ts'
 import type { AdminApi } from './admin-api.ts'
 import { lineKeyOf } from './gateway.ts'
@@ -90,6 +91,8 @@ const ORDER_FIELDS = [
   'orderDateTime',
   'updatedAt',
   'stateMachineState.technicalName',
+  'transactions.stateMachineState.technicalName',
+  'deliveries.stateMachineState.technicalName',
   'lineItems.type',
   'lineItems.quantity',
   'lineItems.payload',
@@ -109,6 +112,10 @@ const lineRow = Type.Object({
 })
 type LineRow = Static<typeof lineRow>
 
+const partRow = Type.Object({
+  stateMachineState: Type.Optional(Type.Union([Type.Object({ technicalName: Type.String() }), Type.Null()])),
+})
+
 const orderRow = Type.Object({
   id: Type.String(),
   autoIncrement: Type.Integer(),
@@ -118,6 +125,8 @@ const orderRow = Type.Object({
   // Both are asked for, so both must be there; that they are not is told with a code of its own.
   stateMachineState: Type.Optional(Type.Union([Type.Object({ technicalName: Type.String() }), Type.Null()])),
   lineItems: Type.Optional(Type.Union([Type.Array(lineRow), Type.Null()])),
+  transactions: Type.Optional(Type.Union([Type.Array(partRow), Type.Null()])),
+  deliveries: Type.Optional(Type.Union([Type.Array(partRow), Type.Null()])),
 })
 type OrderRow = Static<typeof orderRow>
 
@@ -126,12 +135,16 @@ const numberAnswer = Compile(Type.Object({ data: Type.Array(Type.Object({ autoIn
 const searchAnswer = Compile(Type.Object({ data: Type.Array(orderRow) }))
 
 function orderOf(url: string, row: OrderRow): ReadOrder {
-  if (!row.lineItems || !row.stateMachineState) {
-    const part = row.lineItems ? 'state' : 'lines'
-    throw new Failure('SHOP_ANSWER_INCOMPLETE', `${url} told order ${row.orderNumber ?? row.id} without its ${part}.`, {
+  const incomplete = (part: string) =>
+    new Failure('SHOP_ANSWER_INCOMPLETE', `${url} told order ${row.orderNumber ?? row.id} without its ${part}.`, {
       retry: 'later',
     })
-  }
+  if (!row.lineItems) throw incomplete('lines')
+  if (!row.stateMachineState) throw incomplete('state')
+  const payments = statesOf(row.transactions)
+  if (!payments) throw incomplete('payments')
+  const deliveries = statesOf(row.deliveries)
+  if (!deliveries) throw incomplete('deliveries')
   const orderedAt = momentOf(row.orderDateTime)
   const changedAt = momentOf(row.updatedAt)
   return {
@@ -140,8 +153,16 @@ function orderOf(url: string, row: OrderRow): ReadOrder {
     state: orderStateOf(row.stateMachineState.technicalName),
     ...(orderedAt === undefined ? {} : { orderedAt }),
     ...(changedAt === undefined ? {} : { changedAt }),
+    ...(paymentFailed(payments) ? { paymentFailed: true as const } : {}),
+    ...(goodsLeft(deliveries) ? { goodsLeft: true as const } : {}),
     lines: row.lineItems.flatMap((line) => lineOf(line)),
   }
+}
+
+/** The states of an order's payments or deliveries; `undefined` where one is missing from the answer. */
+function statesOf(rows: readonly Static<typeof partRow>[] | null | undefined): readonly string[] | undefined {
+  const states = rows?.flatMap(({ stateMachineState }) => stateMachineState?.technicalName ?? [])
+  return states?.length === rows?.length ? states : undefined
 }
 
 function momentOf(text: string | null | undefined): Instant | undefined {

@@ -62,6 +62,8 @@ const orderRow = (over: object = {}) => ({
   orderNumber: '10007',
   orderDateTime: '2026-11-24T14:15:50.769+00:00',
   stateMachineState: { id: 's', technicalName: 'open' },
+  transactions: [{ stateMachineState: { technicalName: 'open' } }],
+  deliveries: [],
   lineItems: [
     {
       id: 'l1',

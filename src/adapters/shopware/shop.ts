@@ -5,6 +5,7 @@ import { instantOf, type Sku } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import type { TokenStore } from './access-token.ts'
+import { shopActs } from './acts.ts'
 import { adminApi } from './admin-api.ts'
 import { shopCare } from './care.ts'
 import { type HttpCall, httpCaller } from './http-call.ts'
@@ -68,6 +69,7 @@ export function connectShop(connection: ShopConnection): ShopwareShop {
       // One request in flight: parallel ones meet deadlocks even in the same order of rows.
       return inTurn(() => writeStock(api, url, rows, pause))
     },
+    acts: shopActs(api, url),
     care: shopCare({ api, url, pause, inTurn }),
     async clock() {
       const answer = await api.send({ method: 'GET', path: '/api/_info/version' })
