@@ -1,4 +1,4 @@
-/** Runs a tool of the project in the right Node: `vitest …`, `biome …`, `mutations`, or `check`: format, lint, types and tests. */
+/** Runs a tool of the project in the right Node: `vitest …`, `biome …`, `mutations`, `torture`, or `check`: format, lint, types and tests. */
 import { join } from 'node:path'
 import { handOver, installWhatIsMissing, root } from './launch.js'
 
@@ -7,6 +7,7 @@ const TOOLS = {
   biome: 'node_modules/@biomejs/biome/bin/biome',
   tsc: 'node_modules/typescript/bin/tsc',
   mutations: 'sim/mutations/run.ts',
+  torture: 'test/torture/run.ts',
 }
 
 const STEPS = {

@@ -199,6 +199,8 @@ describe('nothing is dead', () => {
     'src/main.ts': 'bin/holdfast.js and bin/start.js hand over to it',
     'src/flow.ts': 'the map of the system, for people',
     'sim/mutations/run.ts': 'npm run mutations',
+    'test/torture/run.ts': 'npm run torture',
+    'test/torture/shifted-clock.js': 'preloaded into the processes that are tortured',
   }
 
   test('every file is reached from main.ts, or a test stands on it', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 
-const LAUNCHER = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url))
+const HERE = fileURLToPath(new URL('../../', import.meta.url))
 const STARTS_WITHIN_MS = 60_000
 export const SOURCE_TOKEN = 'a-token-of-the-warehouse-that-nobody-guesses'
 
@@ -15,21 +15,34 @@ export type RunningHoldfast = {
   readonly token: string
   /** The process of the launcher: it ends when the service ends. */
   readonly process: ChildProcess
+  /** Everything that it said and logged. */
+  said(): string
   /** Kills the launcher and the service at once, as a machine would: nobody is told. The database server is left alone. */
   kill(): Promise<void>
   /** Asks it to stop, and waits. Returns its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts `holdfast serve` on the embedded database of a home. Resolves when it answers. */
-export async function runHoldfast(home: string): Promise<RunningHoldfast> {
-  const child = spawn(process.execPath, [LAUNCHER, 'serve'], {
+export type RunOptions = {
+  /** More of its environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** The folder of the version that is started; this one if absent. */
+  readonly checkout?: string
+}
+
+/** Starts `holdfast serve`, on the embedded database of a home unless its environment names another. Resolves when it answers. */
+export async function runHoldfast(
+  home: string,
+  { env = {}, checkout = HERE }: RunOptions = {},
+): Promise<RunningHoldfast> {
+  const child = spawn(process.execPath, [join(checkout, 'bin/holdfast.js'), 'serve'], {
     env: {
       PATH: process.env.PATH,
       HOLDFAST_HOME: home,
       PORT: '0',
       LOG_LEVEL: 'warn',
       WMS_TOKEN: SOURCE_TOKEN,
+      ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A process group of its own, so that launcher and service can be killed in one blow.
@@ -68,6 +81,7 @@ export async function runHoldfast(home: string): Promise<RunningHoldfast> {
     url,
     token: readFileSync(join(home, 'admin-token'), 'utf8').trim(),
     process: child,
+    said: () => said,
     kill: async () => {
       await signal('SIGKILL', -pid)
     },
