@@ -7,7 +7,8 @@ import { instantOf, shopOf, skuOf, sourceOf, warehouseOf } from '../src/core/ids
 const nord = shopOf('nord')
 const main = warehouseOf('main')
 export const wms = sourceOf('wms')
-export const origin = { actor: 'shop:nord', cause: 'bench' }
+/** As a call of the checkout has it: the basket's name is an HMAC of 32 bytes. */
+export const origin = { actor: 'shop:nord', cause: 'checkout', basket: new Uint8Array(32).fill(7) }
 
 export const rules: Configuration = {
   version: 1,

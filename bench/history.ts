@@ -93,10 +93,10 @@ function trade(sku: string, id: number) {
 
 type Out = { entries: LedgerEntry[]; demands: object[] }
 
-async function writeOut(on: Queryable, out: Out, everything = false): Promise<void> {
+async function writeOut(database: Database, out: Out, everything = false): Promise<void> {
   if (out.entries.length < WRITE_AT_ONCE && !everything) return
-  await appendEntries(on, out.entries.splice(0))
-  await insert(on, 'demand', out.demands.splice(0))
+  await database.transaction((client) => appendEntries(client, out.entries.splice(0)))
+  await insert(database.pool, 'demand', out.demands.splice(0))
 }
 
 async function insert(on: Queryable, table: string, rows: readonly object[]): Promise<void> {
@@ -109,7 +109,8 @@ async function insert(on: Queryable, table: string, rows: readonly object[]): Pr
   )
 }
 
-async function build({ pool }: Database): Promise<void> {
+async function build(database: Database): Promise<void> {
+  const { pool } = database
   for (let month = 0; month < 13; month += 1) {
     const first = new Date(START)
     first.setUTCMonth(first.getUTCMonth() + month)
@@ -125,9 +126,9 @@ async function build({ pool }: Database): Promise<void> {
     const at = START + day * 86_400_000
     traded[0]?.day(at, hotOrders, out)
     for (let n = 0; n < others; n += 1) traded[1 + ((day * others + n) % OTHERS)]?.day(at, 1, out)
-    await writeOut(pool, out)
+    await writeOut(database, out)
   }
-  await writeOut(pool, out, true)
+  await writeOut(database, out, true)
   for (const { state, id } of traded) {
     await insert(
       pool,

@@ -22,7 +22,7 @@ export type Connections = {
   transaction<T>(work: (client: pg.PoolClient, leave: Leave) => Promise<T>): Promise<T>
 }
 
-/** Leaves a statement that was sent to be awaited together with the commit. */
+/** Leaves a statement that was sent to be awaited together with the commit: each in the order in which it was sent. */
 export type Leave = (sent: Promise<unknown>) => void
 
 export type Database = Connections & {
@@ -150,8 +150,12 @@ async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient, lea
     leave(client.query('begin'))
     const result = await work(client, leave)
     committing = true
-    const [{ command }] = await Promise.all([client.query('commit'), ...left])
+    const [committed, ...others] = await Promise.allSettled([client.query('commit'), ...left])
+    // The first that failed is the cause; those sent behind it fail because it did.
+    for (const each of others) if (each.status === 'rejected') throw each.reason
+    if (committed.status === 'rejected') throw committed.reason
     // A transaction that failed inside, with the error swallowed, is "committed" by rolling it back, and without an error.
+    const { command } = committed.value
     if (command !== 'COMMIT') throw new Error(`The transaction was rolled back at its commit (${command})`)
     return result
   } catch (cause) {
@@ -174,8 +178,12 @@ function unreachable(cause: unknown, committing: boolean): Failure {
   return new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer; ${outcome}`, { retry: 'later', cause })
 }
 
-/** An {@link Instant} as PostgreSQL takes it. */
-export const timestamp = (moment: Instant): string => new Date(moment).toISOString()
+/** An {@link Instant} as PostgreSQL takes it. A batch has one moment and writes it many times: the last one is remembered. */
+export function timestamp(moment: Instant): string {
+  if (moment !== last.moment) last = { moment, text: new Date(moment).toISOString() }
+  return last.text
+}
+let last: { readonly moment: number; readonly text: string } = { moment: Number.NaN, text: '' }
 
 /** The database's clock, in whole milliseconds: the only clock that decides anything. */
 export async function databaseNow(on: Queryable): Promise<Instant> {

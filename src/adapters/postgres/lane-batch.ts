@@ -138,7 +138,7 @@ export async function decideIn(
   }
   leave(receipts.save(client))
   const reservations = grantedHolds(batch, answers)
-  leave(save(client, { loaded, changes, entries, incidents, reservations, now, rules }))
+  save(client, leave, { loaded, changes, entries, incidents, reservations, now, rules })
   const byMarginUnits = [...changes.values()].flat().reduce((sum, change) => sum + unitsByMargin(change), 0)
   return { answers, changed: [...changes.keys()], states: loaded.states, byMarginUnits }
 }

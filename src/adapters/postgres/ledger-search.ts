@@ -40,6 +40,7 @@ export function placeOfRow(filter: LedgerFilter, { version, at, seq, txid }: Led
  * Entries that fit a filter, behind a place of the filter's own order, at most `limit`. Takes no lock.
  * Indexes: ledger_entry_one_writer for a SKU; else ledger_entry_actor_idx, _cause_idx, _kind_idx or _at_idx, of several filters the
  * one that PostgreSQL thinks narrowest; without a filter ledger_entry_feed_idx. Months outside from and to are not looked at.
+ * What nearly all entries have in common no index knows: they are found by time.
  */
 export async function ledgerSearch(
   on: Queryable,

@@ -1,6 +1,8 @@
 /** Appends to the ledger. Inside the transaction of whatever it records, never on its own account. */
 import { createHash } from 'node:crypto'
+import type pg from 'pg'
 import { canonicalJson, contentOf, type LedgerEntry } from '../../core/ledger.ts'
+import { copyLine, copyRows } from './copy-rows.ts'
 import type { Queryable } from './database.ts'
 
 /** SHA-256 over the canonical content: what a seal covers and `verify` computes again. */
@@ -11,27 +13,22 @@ export const hashOf = (entry: LedgerEntry, body?: string): Buffer =>
  * Appends entries in one statement. Their versions continue their streams; the caller holds what serialises them (the row of
  * the SKU, or {@link appendEntry}'s lock).
  */
-export async function appendEntries(on: Queryable, entries: readonly LedgerEntry[]): Promise<void> {
-  if (entries.length === 0) return
-  const bodies = entries.map(({ body }) => canonicalJson(body))
-  await on.query({
-    name: 'append_entries',
-    text: `
-      insert into ledger_entry (at, stream, version, kind, actor, cause, configuration, body, hash)
-      select * from unnest(
-        $1::timestamptz[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::jsonb[], $9::bytea[])`,
-    values: [
-      entries.map(({ at }) => at),
-      entries.map(({ stream }) => stream),
-      entries.map(({ version }) => version),
-      entries.map(({ kind }) => kind),
-      entries.map(({ actor }) => actor),
-      entries.map(({ cause }) => cause),
-      entries.map(({ configuration }) => configuration),
-      bodies,
-      entries.map((entry, index) => hashOf(entry, bodies[index])),
-    ],
-  })
+export async function appendEntries(on: pg.ClientBase, entries: readonly LedgerEntry[]): Promise<void> {
+  if (entries.length > 0)
+    await copyRows(
+      on,
+      'ledger_entry',
+      COLUMNS,
+      entries.map((entry) => copyLine(rowOf(entry))),
+    )
+}
+
+const COLUMNS = 'at, stream, version, kind, actor, cause, configuration, body, hash'
+
+function rowOf(entry: LedgerEntry) {
+  const { at, stream, version, kind, actor, cause, configuration } = entry
+  const body = canonicalJson(entry.body)
+  return [at, stream, version, kind, actor, cause, configuration, body, hashOf(entry, body)]
 }
 
 /**
@@ -51,6 +48,9 @@ export async function appendEntry(on: Queryable, entry: Omit<LedgerEntry, 'versi
   )
   const [next] = rows
   if (!next) throw new Error('PostgreSQL answered without a row')
-  await appendEntries(on, [{ ...entry, ...next }])
+  await on.query(
+    `insert into ledger_entry (${COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    rowOf({ ...entry, ...next }),
+  )
   return next.version
 }

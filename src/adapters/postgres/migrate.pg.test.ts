@@ -62,6 +62,7 @@ describe('migrating', () => {
       '0002-the-guard.sql',
       '0003-lean-hot-path.sql',
       '0004-unpaid-orders.sql',
+      '0005-narrow-hot-path.sql',
     ])
     await database.close()
   })

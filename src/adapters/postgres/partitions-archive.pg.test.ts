@@ -265,8 +265,8 @@ describe('archiving months, oldest first', () => {
         ),
       ).toEqual([expect.stringMatching(/^figure \(sku QUIET, warehouse main\), units: /)])
       const problems = await problemsAfter(
-        `update ledger_entry set body = jsonb_set(body, '{checkpoint,state,nextDemand}', '99') where stream = 'sku:QUIET'`,
-        `update ledger_entry set body = jsonb_set(body, '{checkpoint,state,nextDemand}', '6') where stream = 'sku:QUIET'`,
+        `update ledger_entry set body = jsonb_set(body::jsonb, '{checkpoint,state,nextDemand}', '99') where stream = 'sku:QUIET'`,
+        `update ledger_entry set body = jsonb_set(body::jsonb, '{checkpoint,state,nextDemand}', '6') where stream = 'sku:QUIET'`,
       )
       expect(problems[0]).toMatch(/^Entry sku:QUIET v9: its content does not match its hash$/)
     } finally {

@@ -3,6 +3,7 @@
  * its last version there; behind that, the stream goes on as it was. The lane is held up for a few milliseconds, by the rows of the
  * SKUs at hand.
  */
+import type pg from 'pg'
 import { imageOf, type SkuCheckpoint, stateOfImage } from '../../core/checkpoint.ts'
 import { type Demand, isLive } from '../../core/demand.ts'
 import { type Instant, type Sku, skuOf } from '../../core/ids.ts'
@@ -147,7 +148,7 @@ function beginFold(state: SkuState, before: SkuCheckpoint | undefined) {
 
 /** Appends behind the present version of each SKU, under the lock of its row, in the order of every batch of the lane. */
 async function appendSkuCheckpoints(
-  on: Queryable,
+  on: pg.ClientBase,
   cut: Cut,
   checkpoints: ReadonlyMap<Sku, SkuCheckpoint>,
 ): Promise<void> {
@@ -179,7 +180,7 @@ async function otherState(on: Queryable, { stream, last }: StreamCut): Promise<o
      where stream = 'configuration' and kind = 'configured' and version <= $1
      union
      select key::bigint, value
-     from ledger_entry, jsonb_each_text(body #> '{checkpoint,state,documents}')
+     from ledger_entry, json_each_text(body #> '{checkpoint,state,documents}')
      where stream = 'configuration' and kind = 'checkpoint' and version <= $1`,
     [last],
   )

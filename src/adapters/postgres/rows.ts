@@ -3,6 +3,7 @@ import type { Demand, Known, Mark, Phase, Proof, Supply } from '../../core/deman
 import { dayOf, type Instant, type Sku, shopOf, type WarehouseId, warehouseOf } from '../../core/ids.ts'
 import type { Figure, InboundLine, Rise, Shelf, ShelfCount, ShopCount } from '../../core/stock.ts'
 import type { Stamp } from '../../core/word.ts'
+import { type CopyValue, copyLine } from './copy-rows.ts'
 import { timestamp } from './database.ts'
 
 export type SkuRow = { readonly id: number; readonly sku: Sku; readonly version: number; readonly next_demand: number }
@@ -65,7 +66,7 @@ export const DEMAND_TYPES = (
 ).split(', ')
 
 /** A demand's values by the names of its columns, in the order of {@link DEMAND_COLUMNS}. */
-export function rowOfDemand(skuId: number, demand: Demand): object {
+export function rowOfDemand(skuId: number, demand: Demand): Readonly<Record<string, CopyValue | Known | Mark | Stamp>> {
   const { supply, deadline, orderLine } = demand
   return {
     sku_id: skuId,
@@ -95,6 +96,14 @@ export function rowOfDemand(skuId: number, demand: Demand): object {
     ended: demand.end ?? null,
   }
 }
+
+/** The same row for COPY. */
+export const lineOfDemand = (skuId: number, demand: Demand): string =>
+  copyLine(
+    Object.values(rowOfDemand(skuId, demand)).map((value) =>
+      typeof value === 'object' && value !== null && !(value instanceof Uint8Array) ? JSON.stringify(value) : value,
+    ),
+  )
 
 /** The demand of a row; its key order is the one that the core writes, so values compare. */
 export function demandOfRow(row: DemandRow): Demand {

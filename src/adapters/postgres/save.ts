@@ -1,4 +1,5 @@
-/** Writes what a batch of decisions left behind: a handful of array statements, whatever the number of commands. */
+/** Writes what a batch of decisions left behind: a handful of statements, whatever the number of commands. */
+import type pg from 'pg'
 import type { Configuration } from '../../core/configuration.ts'
 import type { Demand } from '../../core/demand.ts'
 import type { Incident } from '../../core/draft.ts'
@@ -7,10 +8,19 @@ import type { HoldCommand } from '../../core/hold.ts'
 import type { Instant, Sku, WarehouseId } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
 import { type Change, inboundKey, type SkuState, shelfCount } from '../../core/stock.ts'
-import { type Queryable, timestamp } from './database.ts'
+import { copyLine, copyRows } from './copy-rows.ts'
+import { type Leave, timestamp } from './database.ts'
 import { appendEntries } from './ledger.ts'
 import type { Loaded } from './load.ts'
-import { DEMAND_COLUMNS, DEMAND_TYPES, rowOfDemand, rowOfInbound, rowOfShelf, type SkuRow } from './rows.ts'
+import {
+  DEMAND_COLUMNS,
+  DEMAND_TYPES,
+  lineOfDemand,
+  rowOfDemand,
+  rowOfInbound,
+  rowOfShelf,
+  type SkuRow,
+} from './rows.ts'
 
 /** Everything that one batch changed. */
 export type Outcome = {
@@ -19,7 +29,7 @@ export type Outcome = {
   readonly changes: ReadonlyMap<Sku, readonly Change[]>
   readonly entries: readonly LedgerEntry[]
   readonly incidents: readonly (Incident & { readonly sku: Sku })[]
-  readonly reservations: readonly (Pick<HoldCommand, 'reservation' | 'shop' | 'via' | 'until'> & {
+  readonly reservations: readonly (Pick<HoldCommand, 'reservation' | 'shop' | 'via' | 'until' | 'saidYes'> & {
     basket?: Uint8Array
   })[]
   readonly now: Instant
@@ -30,73 +40,70 @@ export type Outcome = {
  * Saves a batch inside its transaction: sends every statement at once and waits for none, so that they and the commit share one
  * round trip. The rows of its SKUs are locked, so nothing here waits for another batch.
  */
-export async function save(on: Queryable, outcome: Outcome): Promise<void> {
+export function save(on: pg.ClientBase, leave: Leave, outcome: Outcome): void {
   const touched = [...outcome.changes].flatMap(([sku, changes]) => {
     const state = outcome.loaded.states.get(sku)
     const row = outcome.loaded.rows.get(sku)
     return state && row ? [{ state, row, changes }] : []
   })
-  const sent: unknown[] = []
-  if (outcome.reservations.length > 0) sent.push(saveReservations(on, outcome))
+  const to: Connection = { on, leave }
+  saveReservations(to, outcome)
   if (touched.length > 0) {
-    sent.push(
-      saveSkus(on, touched),
-      saveDemands(on, touched),
-      saveShelves(on, touched),
-      saveShelfCounts(on, touched),
-      saveShopCounts(on, touched),
-      saveInbound(on, touched, outcome.now),
-      appendEntries(on, outcome.entries),
-      markDirty(on, touched, outcome.rules),
-    )
+    saveSkus(to, touched)
+    saveDemands(to, touched)
+    saveShelves(to, touched)
+    saveShelfCounts(to, touched)
+    saveShopCounts(to, touched)
+    saveInbound(to, touched, outcome.now)
+    leave(appendEntries(on, outcome.entries))
+    markDirty(to, touched, outcome.rules)
   }
-  sent.push(saveIncidents(on, outcome))
-  await Promise.all(sent)
+  saveIncidents(to, outcome)
 }
+
+/** The connection of the transaction, and where its statements are left until the commit, each for itself. */
+type Connection = { readonly on: pg.ClientBase; readonly leave: Leave }
 
 type Touched = readonly { readonly state: SkuState; readonly row: SkuRow; readonly changes: readonly Change[] }[]
 
 // Index: primary key. No index knows these two columns, so that the new row stays on its page (a HOT update).
-const saveSkus = (on: Queryable, touched: Touched) =>
-  on.query({
-    name: 'save_skus',
-    text: `
+const saveSkus = ({ on, leave }: Connection, touched: Touched): void =>
+  leave(
+    on.query({
+      name: 'save_skus',
+      text: `
       update sku set version = new.version, next_demand = new.next_demand
       from unnest($1::int[], $2::bigint[], $3::int[]) as new (id, version, next_demand)
       where sku.id = new.id`,
-    values: [
-      touched.map(({ row }) => row.id),
-      touched.map(({ state }) => state.version),
-      touched.map(({ state }) => state.nextDemand),
-    ],
-  })
+      values: [
+        touched.map(({ row }) => row.id),
+        touched.map(({ state }) => state.version),
+        touched.map(({ state }) => state.nextDemand),
+      ],
+    }),
+  )
 
 /**
  * The last value of each demand that changed: what lay between is in the ledger. New ones are inserted without looking for an
  * old one: their numbers were given under the lock of their SKU.
  */
-async function saveDemands(on: Queryable, touched: Touched): Promise<void> {
-  const inserted: object[] = []
+function saveDemands({ on, leave }: Connection, touched: Touched): void {
+  const inserted: string[] = []
   const updated: object[] = []
   for (const { row, changes } of touched) {
     const last = new Map<number, Demand>()
     for (const change of changes) if (change.set === 'demand') last.set(change.demand.no, change.demand)
     for (const [no, demand] of last) {
-      const rows = no >= row.next_demand ? inserted : updated
-      rows.push(rowOfDemand(row.id, demand))
+      if (no >= row.next_demand) inserted.push(lineOfDemand(row.id, demand))
+      else updated.push(rowOfDemand(row.id, demand))
     }
   }
-  await Promise.all([
-    inserted.length > 0 && on.query({ name: 'insert_demands', text: INSERT_DEMANDS, values: demandColumns(inserted) }),
-    updated.length > 0 && on.query({ name: 'update_demands', text: UPDATE_DEMANDS, values: demandColumns(updated) }),
-  ])
+  if (inserted.length > 0) leave(copyRows(on, 'demand', DEMAND_COLUMNS, inserted))
+  if (updated.length > 0)
+    leave(on.query({ name: 'update_demands', text: UPDATE_DEMANDS, values: demandColumns(updated) }))
 }
 
 const NEW_DEMANDS = `unnest(${DEMAND_TYPES.map((type, index) => `$${index + 1}::${type}[]`).join(', ')}) as new (${DEMAND_COLUMNS})`
-
-const INSERT_DEMANDS = `
-insert into demand (${DEMAND_COLUMNS})
-select ${DEMAND_COLUMNS} from ${NEW_DEMANDS}`
 
 // Index: primary key.
 const UPDATE_DEMANDS = `
@@ -119,14 +126,14 @@ const columnsOf = (rows: readonly (readonly unknown[])[], width: number): unknow
   Array.from({ length: width }, (_, column) => rows.map((row) => row[column]))
 
 /** Shelves about which the warehouse spoke, whole. */
-async function saveShelves(on: Queryable, touched: Touched): Promise<void> {
+function saveShelves(to: Connection, touched: Touched): void {
   const rows = touched.flatMap(({ state, row, changes }) =>
     [...spokenOf(changes)].flatMap((warehouse) => {
       const shelf = state.shelves.get(warehouse)
       return shelf ? [rowOfShelf(row.id, shelf, shelfCount(state, warehouse), riseDueAt(shelf))] : []
     }),
   )
-  await upsert(on, 'figure', ['sku_id', 'warehouse'], rows)
+  upsert(to, 'figure', ['sku_id', 'warehouse'], rows)
 }
 
 const spokenOf = (changes: readonly Change[]): ReadonlySet<WarehouseId> =>
@@ -136,7 +143,7 @@ const spokenOf = (changes: readonly Change[]): ReadonlySet<WarehouseId> =>
  * Of all other shelves only the counters can have moved: two numbers that no index knows, where the whole row would be read as
  * JSON, copied and checked again for each hold. Index: primary key.
  */
-async function saveShelfCounts(on: Queryable, touched: Touched): Promise<void> {
+function saveShelfCounts({ on, leave }: Connection, touched: Touched): void {
   const rows = touched.flatMap(({ state, row, changes }) => {
     const saved = spokenOf(changes)
     return [...state.shelves.keys()].flatMap((warehouse) => {
@@ -145,38 +152,42 @@ async function saveShelfCounts(on: Queryable, touched: Touched): Promise<void> {
     })
   })
   if (rows.length === 0) return
-  await on.query({
-    name: 'save_shelf_counts',
-    text: `
+  leave(
+    on.query({
+      name: 'save_shelf_counts',
+      text: `
       update figure set pegged_units = new.pegged, contained_units = new.contained
       from unnest($1::int[], $2::text[], $3::int[], $4::int[]) as new (sku_id, warehouse, pegged, contained)
       where figure.sku_id = new.sku_id
         and figure.warehouse = new.warehouse
         and (figure.pegged_units, figure.contained_units) is distinct from (new.pegged, new.contained)`,
-    values: columnsOf(rows, 4),
-  })
+      values: columnsOf(rows, 4),
+    }),
+  )
 }
 
-async function saveShopCounts(on: Queryable, touched: Touched): Promise<void> {
+function saveShopCounts({ on, leave }: Connection, touched: Touched): void {
   const rows = touched.flatMap(({ state, row }) =>
     [...state.shopCounts].map(([shop, { open, shortage, untracked }]) => [row.id, shop, open, shortage, untracked]),
   )
   if (rows.length === 0) return
   // Index: primary key.
-  await on.query({
-    name: 'save_shop_counts',
-    text: `
+  leave(
+    on.query({
+      name: 'save_shop_counts',
+      text: `
       insert into sku_shop (sku_id, shop, open_units, shortage_units, untracked_units)
       select * from unnest($1::int[], $2::text[], $3::int[], $4::int[], $5::int[])
       on conflict (sku_id, shop) do update set
         open_units = excluded.open_units,
         shortage_units = excluded.shortage_units,
         untracked_units = excluded.untracked_units`,
-    values: columnsOf(rows, 5),
-  })
+      values: columnsOf(rows, 5),
+    }),
+  )
 }
 
-async function saveInbound(on: Queryable, touched: Touched, now: Instant): Promise<void> {
+function saveInbound(to: Connection, touched: Touched, now: Instant): void {
   const rows = touched.flatMap(({ state, row, changes }) => {
     const keys = new Set(changes.flatMap((change) => (change.set === 'inbound' ? [inboundKey(change.line)] : [])))
     return [...keys].flatMap((key) => {
@@ -186,54 +197,75 @@ async function saveInbound(on: Queryable, touched: Touched, now: Instant): Promi
   })
   if (rows.length === 0) return
   // Every ETA that moved is kept: lateness is learned from these. Primary key of inbound_line.
-  const etas = on.query(
-    `insert into eta_change (sku_id, purchase_order, line, supplier, eta_before, eta_after, told_at)
+  to.leave(
+    to.on.query(
+      `insert into eta_change (sku_id, purchase_order, line, supplier, eta_before, eta_after, told_at)
      select new.sku_id, new.purchase_order, new.line, new.supplier, old.eta, new.eta, $2
      from json_populate_recordset(null::inbound_line, $1) as new
      left join inbound_line as old using (sku_id, purchase_order, line)
      where old.eta is distinct from new.eta`,
-    [JSON.stringify(rows), timestamp(now)],
+      [JSON.stringify(rows), timestamp(now)],
+    ),
   )
-  await Promise.all([etas, upsert(on, 'inbound_line', ['sku_id', 'purchase_order', 'line'], rows)])
+  upsert(to, 'inbound_line', ['sku_id', 'purchase_order', 'line'], rows)
 }
 
 /**
  * Inserts rows or replaces them by their key. Rows of one call have the same properties: those are the columns.
  * Names come from this file alone, never from outside.
  */
-async function upsert(on: Queryable, table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
+function upsert({ on, leave }: Connection, table: string, key: readonly string[], rows: readonly object[]): void {
   const [first] = rows
   if (!first) return
   const columns = Object.keys(first)
   const assigned = columns.filter((column) => !key.includes(column)).map((column) => `${column} = excluded.${column}`)
-  await on.query(
-    `insert into ${table} (${columns.join(', ')})
+  leave(
+    on.query(
+      `insert into ${table} (${columns.join(', ')})
      select ${columns.join(', ')} from json_populate_recordset(null::${table}, $1)
      on conflict (${key.join(', ')}) do update set ${assigned.join(', ')}`,
-    [JSON.stringify(rows)],
+      [JSON.stringify(rows)],
+    ),
   )
 }
 
-async function saveReservations(on: Queryable, outcome: Outcome): Promise<void> {
-  const { now } = outcome
-  // One row for each: an API key may come twice in a batch, and then the later `until` counts.
-  const reservations = [...new Map(outcome.reservations.map((each) => [each.reservation, each])).values()]
-  await on.query({
-    name: 'save_reservations',
-    text: `
-      insert into reservation (id, shop, via, called_at, until, basket)
-      select id, shop, via, $1, until, basket
-      from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[]) as new (id, shop, via, until, basket)
-      on conflict (id) do update set until = excluded.until`,
-    values: [
-      timestamp(now),
-      reservations.map(({ reservation }) => reservation),
-      reservations.map(({ shop }) => shop),
-      reservations.map(({ via }) => via),
-      reservations.map(({ until }) => (until === undefined ? null : timestamp(until))),
-      reservations.map(({ basket }) => (basket ? Buffer.from(basket) : null)),
-    ],
-  })
+/**
+ * An order call makes an attempt of its own each time, so its name is new. An API key, and a hold that is told after its yes, may
+ * come again, and then the later `until` counts: also where one comes twice in a batch.
+ */
+function saveReservations({ on, leave }: Connection, { reservations, now }: Outcome): void {
+  const calledAt = timestamp(now)
+  const fresh: string[] = []
+  const named = new Map<string, Outcome['reservations'][number]>()
+  for (const each of reservations) {
+    const { reservation, shop, via, until, basket, saidYes } = each
+    if (via === 'api' || saidYes) named.set(reservation, each)
+    else
+      fresh.push(
+        copyLine([reservation, shop, via, calledAt, until === undefined ? null : timestamp(until), basket ?? null]),
+      )
+  }
+  if (fresh.length > 0) leave(copyRows(on, 'reservation', 'id, shop, via, called_at, until, basket', fresh))
+  const again = [...named.values()]
+  if (again.length === 0) return
+  leave(
+    on.query({
+      name: 'save_reservations',
+      text: `
+        insert into reservation (id, shop, via, called_at, until, basket)
+        select id, shop, via, $1, until, basket
+        from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[]) as new (id, shop, via, until, basket)
+        on conflict (id) do update set until = excluded.until`,
+      values: [
+        calledAt,
+        again.map(({ reservation }) => reservation),
+        again.map(({ shop }) => shop),
+        again.map(({ via }) => via),
+        again.map(({ until }) => (until === undefined ? null : timestamp(until))),
+        again.map(({ basket }) => (basket ? Buffer.from(basket) : null)),
+      ],
+    }),
+  )
 }
 
 /**
@@ -243,12 +275,13 @@ async function saveReservations(on: Queryable, outcome: Outcome): Promise<void> 
  * A mark that is due and that nobody has claimed says it all already: it is locked until our commit and left as it is, so that
  * whoever claims it next reads what we wrote. For a hot SKU that is one row less to write for each batch.
  */
-async function markDirty(on: Queryable, touched: Touched, rules: Configuration): Promise<void> {
+function markDirty({ on, leave }: Connection, touched: Touched, rules: Configuration): void {
   const shops = [...rules.shops.values()].filter(({ kind }) => kind === 'shopware').map(({ shop }) => shop)
   if (shops.length === 0) return
-  await on.query({
-    name: 'mark_dirty',
-    text: `
+  leave(
+    on.query({
+      name: 'mark_dirty',
+      text: `
       insert into dirty (shop, sku_id)
       select shop, sku_id
       from unnest($1::text[]) as shop
@@ -256,17 +289,18 @@ async function markDirty(on: Queryable, touched: Touched, rules: Configuration):
       order by sku_id, shop
       on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = least(dirty.due_at, excluded.due_at)
       where dirty.claimed_until is not null or dirty.due_at > excluded.due_at`,
-    values: [shops, touched.map(({ row }) => row.id)],
-  })
+      values: [shops, touched.map(({ row }) => row.id)],
+    }),
+  )
 }
 
 /** The last word about a key counts: raised and settled within one batch is settled. */
-async function saveIncidents(on: Queryable, { incidents }: Outcome): Promise<void> {
+function saveIncidents({ on, leave }: Connection, { incidents }: Outcome): void {
   const last = [...new Map(incidents.map((incident) => [`${incident.code}/${incident.key}`, incident])).values()]
   const opened = last.filter(({ opens }) => opens)
   const closed = last.filter(({ opens }) => !opens)
-  await Promise.all([
-    opened.length > 0 &&
+  if (opened.length > 0)
+    leave(
       on.query(OPEN_INCIDENTS, [
         opened.map(({ code }) => code),
         opened.map(({ key }) => key),
@@ -276,8 +310,9 @@ async function saveIncidents(on: Queryable, { incidents }: Outcome): Promise<voi
         opened.map(({ units }) => units ?? null),
         opened.map(({ cause }) => cause),
       ]),
-    closed.length > 0 && on.query(CLOSE_INCIDENTS, [closed.map(({ code }) => code), closed.map(({ key }) => key)]),
-  ])
+    )
+  if (closed.length > 0)
+    leave(on.query(CLOSE_INCIDENTS, [closed.map(({ code }) => code), closed.map(({ key }) => key)]))
 }
 
 // Index: incident_open_once. Rows go in by code and key.

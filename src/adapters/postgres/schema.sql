@@ -240,7 +240,7 @@ create table ledger_entry (
   actor text not null,
   cause text not null,
   configuration bigint not null,
-  body jsonb not null,
+  body json not null,
   hash bytea not null
 ) partition by RANGE (at);
 constraint ledger_entry_hash CHECK ((length(hash) = 32));
@@ -248,10 +248,10 @@ constraint ledger_entry_one_writer UNIQUE (stream, version, at);
 constraint ledger_entry_version CHECK ((version > 0));
 CREATE INDEX ledger_entry_actor_idx ON ONLY ledger_entry USING btree (actor, at, seq);
 CREATE INDEX ledger_entry_at_idx ON ONLY ledger_entry USING btree (at, seq);
-CREATE INDEX ledger_entry_cause_idx ON ONLY ledger_entry USING btree ("left"(cause, 100), at, seq);
+CREATE INDEX ledger_entry_cause_idx ON ONLY ledger_entry USING btree ("left"(cause, 100), at, seq) WHERE (cause <> 'checkout'::text);
 CREATE INDEX ledger_entry_checkpoint_idx ON ONLY ledger_entry USING btree (stream, version) WHERE (kind = 'checkpoint'::text);
 CREATE INDEX ledger_entry_feed_idx ON ONLY ledger_entry USING btree (txid, seq);
-CREATE INDEX ledger_entry_kind_idx ON ONLY ledger_entry USING btree (kind, at, seq);
+CREATE INDEX ledger_entry_kind_idx ON ONLY ledger_entry USING btree (kind, at, seq) WHERE (kind <> ALL (ARRAY['hold'::text, 'word'::text]));
 CREATE INDEX ledger_entry_milestone_idx ON ONLY ledger_entry USING btree (txid, seq) WHERE ((version % (200)::bigint) = 0);
 CREATE TRIGGER ledger_entry_append_only BEFORE DELETE OR UPDATE ON ledger_entry FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_entry_not_emptied BEFORE TRUNCATE ON ledger_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -263,8 +263,8 @@ constraint ledger_entry_other_stream_version_at_key UNIQUE (stream, version, at)
 constraint ledger_entry_version CHECK ((version > 0));
 CREATE INDEX ledger_entry_other_actor_at_seq_idx ON ledger_entry_other USING btree (actor, at, seq);
 CREATE INDEX ledger_entry_other_at_seq_idx ON ledger_entry_other USING btree (at, seq);
-CREATE INDEX ledger_entry_other_kind_at_seq_idx ON ledger_entry_other USING btree (kind, at, seq);
-CREATE INDEX ledger_entry_other_left_at_seq_idx ON ledger_entry_other USING btree ("left"(cause, 100), at, seq);
+CREATE INDEX ledger_entry_other_kind_at_seq_idx ON ledger_entry_other USING btree (kind, at, seq) WHERE (kind <> ALL (ARRAY['hold'::text, 'word'::text]));
+CREATE INDEX ledger_entry_other_left_at_seq_idx ON ledger_entry_other USING btree ("left"(cause, 100), at, seq) WHERE (cause <> 'checkout'::text);
 CREATE INDEX ledger_entry_other_stream_version_idx ON ledger_entry_other USING btree (stream, version) WHERE (kind = 'checkpoint'::text);
 CREATE INDEX ledger_entry_other_txid_seq_idx ON ledger_entry_other USING btree (txid, seq);
 CREATE INDEX ledger_entry_other_txid_seq_idx1 ON ledger_entry_other USING btree (txid, seq) WHERE ((version % (200)::bigint) = 0);
@@ -343,7 +343,6 @@ create table reservation (
 );
 constraint reservation_pkey PRIMARY KEY (id);
 constraint reservation_via CHECK ((via = ANY (ARRAY['gateway'::text, 'api'::text])));
-CREATE INDEX reservation_basket_idx ON reservation USING btree (basket) WHERE (basket IS NOT NULL);
 
 create table seal (
   no bigint not null,

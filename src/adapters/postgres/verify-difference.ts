@@ -70,7 +70,7 @@ export async function lastChangedBy(
      from ledger_entry
      where stream = $1
        and kind <> 'checkpoint'
-       and ($2::jsonb is null or body -> 'changes' @> $2)
+       and ($2::jsonb is null or (body -> 'changes')::jsonb @> $2)
      order by version desc
      limit 1`,
     [streamOfSku(sku), changeOf(table, key, column)],

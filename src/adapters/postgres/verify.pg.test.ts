@@ -76,7 +76,7 @@ test('an untouched database has no problems, and says what was looked at', async
 describe('the ledger', () => {
   test('a changed body is found by its hash, and every balance that it made by the fold', async () => {
     const problems = await problemsAfter(
-      `update ledger_entry set body = jsonb_set(body, '{changes,0,demand,units}', '7') where ${entryOfOne(3)}`,
+      `update ledger_entry set body = jsonb_set(body::jsonb, '{changes,0,demand,units}', '7') where ${entryOfOne(3)}`,
     )
     expect(problems).toEqual([
       'Entry sku:ONE v3: its content does not match its hash',

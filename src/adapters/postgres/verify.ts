@@ -153,7 +153,7 @@ async function verifyConfiguration(on: Queryable, found: Findings): Promise<void
          and kind = 'configured'
        union
        select key::bigint, value
-       from ledger_entry, jsonb_each_text(body #> '{checkpoint,state,documents}')
+       from ledger_entry, json_each_text(body #> '{checkpoint,state,documents}')
        where stream = 'configuration'
          and kind = 'checkpoint'
      )
