@@ -4,6 +4,7 @@ import type { HoldAnswer } from '../../src/core/hold.ts'
 import { instantOf, shopOf, skuOf } from '../../src/core/ids.ts'
 import { Failure } from '../../src/errors.ts'
 import type { Holdfast } from './holdfast.ts'
+import type { Attempt } from './judge.ts'
 import type { Noise } from './noise.ts'
 import type { Sightings } from './rare.ts'
 import type { Rates } from './shape.ts'
@@ -23,6 +24,7 @@ type Basket = {
   lines: readonly { readonly sku: string; readonly units: number }[]
   until: number
   state: 'asking' | 'held' | 'placed' | 'gone'
+  attempt: Attempt | undefined
 }
 
 export type ChannelOptions = {
@@ -33,8 +35,10 @@ export type ChannelOptions = {
   readonly rates: Rates
   readonly rare: Sightings
   readonly holdfast: () => Holdfast | undefined
-  /** An order is recorded; `unheldUnits` of it had no hold any more. */
-  readonly onOrder: (order: ChannelOrder, unheldUnits: number) => void
+  /** Holdfast granted a basket until a moment. */
+  readonly onGranted: (channel: string, lines: Basket['lines'], until: number) => Attempt
+  /** An order is recorded. */
+  readonly onOrder: (order: ChannelOrder) => void
   readonly onBroken: (law: string, detail: string) => void
 }
 
@@ -77,9 +81,10 @@ export function openChannels(options: ChannelOptions): Channels {
 
   async function askForHold(basket: Basket): Promise<HoldAnswer | undefined> {
     const { channel, lines, until } = basket
+    if (basket.attempt) basket.attempt.state = 'over'
     for (let tried = 1; tried <= MAX_TRIES; tried++) {
-      const answer = await ask((holdfast) =>
-        holdfast.lane.submit(
+      const answer = await ask(async (holdfast) => {
+        const answered = await holdfast.lane.submit(
           {
             kind: 'hold',
             shop: shopOf(channel),
@@ -91,8 +96,11 @@ export function openChannels(options: ChannelOptions): Channels {
           },
           { actor: `token:${channel}`, cause: 'request' },
           'checkout',
-        ),
-      )
+        )
+        if (basket.attempt) basket.attempt.state = 'over'
+        if (answered.granted) basket.attempt = options.onGranted(channel, lines, until)
+        return answered
+      })
       if (answer) return answer
       rare.saw('channel asked again after a lost answer')
       await timeline.sleep(ASK_AGAIN_MS)
@@ -113,7 +121,7 @@ export function openChannels(options: ChannelOptions): Channels {
   const heldBaskets = (): Basket[] => baskets.filter(({ state }) => state === 'held')
 
   /** Tells an order until it is heard. */
-  async function tell(order: ChannelOrder, reservation: string | undefined): Promise<void> {
+  async function tell(order: ChannelOrder, reservation?: string, attempt?: Attempt): Promise<void> {
     for (;;) {
       const answer = await ask(async (holdfast) => {
         const shop = shopOf(order.channel)
@@ -133,7 +141,8 @@ export function openChannels(options: ChannelOptions): Channels {
         )
         if (!orders.includes(order)) {
           orders.push(order)
-          options.onOrder(order, answered.unheldUnits)
+          if (attempt) attempt.state = 'ordered'
+          options.onOrder(order)
         }
         await holdfast.onRecorded([order.orderNumber])
         return answered
@@ -148,7 +157,14 @@ export function openChannels(options: ChannelOptions): Channels {
     async hold(lines, forMs) {
       const [channel] = options.names
       if (channel === undefined) return
-      const basket: Basket = { channel, key: `b${++made}`, lines, until: timeline.now() + forMs, state: 'asking' }
+      const basket: Basket = {
+        channel,
+        key: `b${++made}`,
+        lines,
+        until: timeline.now() + forMs,
+        state: 'asking',
+        attempt: undefined,
+      }
       const answer = await askForHold(basket)
       basket.state = answer?.granted ? 'held' : 'gone'
       baskets.push(basket)
@@ -181,13 +197,14 @@ export function openChannels(options: ChannelOptions): Channels {
       rare.saw('channel placed its hold')
       const orderNumber = `${basket.channel}-${basket.key}`
       const lines = basket.lines.map(({ sku, units }) => ({ line: `${orderNumber}-${sku}`, sku, units }))
-      await tell({ channel: basket.channel, orderNumber, state: 'open', lines }, reservationOf(basket))
+      await tell({ channel: basket.channel, orderNumber, state: 'open', lines }, reservationOf(basket), basket.attempt)
     },
     async release(pick) {
       const held = heldBaskets()
       const basket = held[pick % Math.max(1, held.length)]
       if (!basket) return
       basket.state = 'gone'
+      if (basket.attempt) basket.attempt.state = 'over'
       rare.saw('channel released its hold')
       await ask((holdfast) =>
         holdfast.lane.submit(
@@ -201,7 +218,7 @@ export function openChannels(options: ChannelOptions): Channels {
       const order = open[pick % Math.max(1, open.length)]
       if (!order) return
       order.state = 'cancelled'
-      await tell(order, undefined)
+      await tell(order)
     },
   }
 }

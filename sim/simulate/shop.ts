@@ -15,6 +15,7 @@ import { syncProducts } from '../shopware/sync.ts'
 import { RETRY_AFTER_MS, STRIKES } from '../shopware/webhooks.ts'
 import type { Cart, Order, Product, World } from '../shopware/world.ts'
 import type { CheckoutAnswer, Holdfast } from './holdfast.ts'
+import type { Attempt } from './judge.ts'
 import type { Noise } from './noise.ts'
 import type { Sightings } from './rare.ts'
 import type { Rates } from './shape.ts'
@@ -36,6 +37,14 @@ export type ShopOptions = {
   readonly orderInFlightMs: number
   /** An order was committed, with what it got from Holdfast before. */
   readonly onOrder: (order: Order, heard: Heard) => void
+  /** Holdfast granted an order call, whether the shop hears of it or not. */
+  readonly onGranted: (lines: CheckoutCall['lines'], isDying: boolean) => Attempt
+  /** Holdfast could not decide, and let an order call through by policy. */
+  readonly onLetThrough: (lines: CheckoutCall['lines']) => void
+  /** The Admin API hands an order to Holdfast as it is. */
+  readonly onTold: (order: Order) => void
+  /** Holdfast wrote a number. */
+  readonly onWritten: (sku: string, units: number) => void
   readonly onHeard: (heard: Heard, cart: Cart) => void
 }
 
@@ -44,7 +53,11 @@ export type Heard = {
   readonly how: GatewayOutcome['heard'] | 'import'
   readonly decision: CheckoutAnswer | undefined
   readonly at: number
+  /** What Holdfast granted, even where its answer was lost or late: known once it has decided. */
+  readonly granted: () => Attempt | undefined
 }
+
+const NOTHING_GRANTED = () => undefined
 
 export interface SimulatedShop {
   readonly id: ShopId
@@ -71,8 +84,9 @@ export function openShop(options: ShopOptions): SimulatedShop {
   const heardOf = new Map<string, Heard[]>()
   const committed = new Map<Order, Heard>()
   const dying = new Set<string>()
-  const told = new WeakSet<Order>()
+  const announced = new WeakSet<Order>()
   const webhook = { active: true, errors: 0 }
+  const imported = (): Heard => ({ how: 'import', decision: undefined, at: timeline.now(), granted: NOTHING_GRANTED })
   const adminAway = `admin-away:${name}`
   const cutOff = `partition:${name}`
   let highestReadable = 0
@@ -93,14 +107,14 @@ export function openShop(options: ShopOptions): SimulatedShop {
             rare.saw('attempt that never became an order')
             throw new ShopDied()
           }
-          committed.set(order, heard ?? { how: 'import', decision: undefined, at: timeline.now() })
+          committed.set(order, heard ?? imported())
           if (weather.isCalm() || !noise.chance(rates.lateCommit)) return
           await timeline.sleep(noise.between(5, noise.chance(0.2) ? options.orderInFlightMs - 3_000 : 800))
         },
         async beforeDecrement(order) {
-          const heard = committed.get(order) ?? { how: 'import', decision: undefined, at: timeline.now() }
-          if (!told.has(order)) {
-            told.add(order)
+          const heard = committed.get(order) ?? imported()
+          if (!announced.has(order)) {
+            announced.add(order)
             options.onOrder(order, heard)
           }
           if (weather.isCalm()) return
@@ -180,7 +194,9 @@ export function openShop(options: ShopOptions): SimulatedShop {
 
   async function hear(call: CheckoutCall, timeoutMs: number): Promise<Heard> {
     const began = timeline.now()
-    const deaf = (how: Heard['how']): Heard => ({ how, decision: undefined, at: timeline.now() })
+    let attempt: Attempt | undefined
+    const granted = (): Attempt | undefined => attempt
+    const deaf = (how: Heard['how']): Heard => ({ how, decision: undefined, at: timeline.now(), granted })
     if (weather.is(cutOff)) {
       rare.saw('checkout cut off from Holdfast')
       return deaf('unreachable')
@@ -194,8 +210,11 @@ export function openShop(options: ShopOptions): SimulatedShop {
     const isLost = !weather.isCalm() && noise.chance(rates.lostGateway)
     const lateMs = !weather.isCalm() && noise.chance(rates.lateGateway) ? noise.between(1_000, 7_000) : 0
     const answered = holdfast.checkout(id, call).then(async (decision): Promise<Heard> => {
+      const key = call.lines[0]?.lineKey ?? ''
+      if (call.isOrderCall && decision.outcome === 'granted') attempt = options.onGranted(call.lines, dying.has(key))
+      if (call.isOrderCall && decision.outcome === 'undecided-allowed') options.onLetThrough(call.lines)
       if (lateMs > 0) await timeline.sleep(lateMs)
-      return { how: 'yes', decision, at: timeline.now() }
+      return { how: 'yes', decision, at: timeline.now(), granted }
     })
     const heard = await Promise.race([answered, timeline.sleep(timeoutMs).then(() => deaf('late'))])
     if (heard.how === 'late') rare.saw('shop went on: the answer came too late')
@@ -256,10 +275,14 @@ export function openShop(options: ShopOptions): SimulatedShop {
     if (noise.chance(0.2)) await timeline.sleep(noise.between(1, 40))
     return answer
   }
+  const told = (order: Order): ReadOrder => {
+    options.onTold(order)
+    return readOf(order)
+  }
   const byNumber = (): Order[] => [...world.orders.values()].sort((a, b) => a.autoIncrement - b.autoIncrement)
   const pageOf = (orders: readonly Order[]): OrderPage => {
     const some = orders.slice(0, PAGE)
-    return { orders: some.map(readOf), highestNumber: some.at(-1)?.autoIncrement ?? 0 }
+    return { orders: some.map(told), highestNumber: some.at(-1)?.autoIncrement ?? 0 }
   }
   const port: Shop = {
     highestNumber: () => api(() => byNumber().at(-1)?.autoIncrement ?? 0),
@@ -280,7 +303,7 @@ export function openShop(options: ShopOptions): SimulatedShop {
           ),
         ),
       ),
-    ordersById: (ids) => api(() => ids.flatMap((each) => world.orders.get(each) ?? []).map(readOf)),
+    ordersById: (ids) => api(() => ids.flatMap((each) => world.orders.get(each) ?? []).map(told)),
     shown: (skus) =>
       api(() =>
         [...world.products.values()]
@@ -311,6 +334,7 @@ export function openShop(options: ShopOptions): SimulatedShop {
             })),
           },
         })
+        for (const { sku, units } of rows) options.onWritten(sku, units)
       })
       if (isUnknown) rare.saw('write with unknown outcome')
       return rows.map(

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { doorOf } from '../../src/adapters/wms/door.ts'
 import type { SourceDoor } from '../../src/app/receive.ts'
 import { type SourceId, sourceOf } from '../../src/core/ids.ts'
+import { objectOf } from '../shopware/json.ts'
 import { type BookLine, bookOf, lineOf, ownAllocated } from '../warehouse/book.ts'
 import { type SimulatedWarehouse, startSimulatedWarehouse } from '../warehouse.ts'
 import { type Holdfast, TOKEN } from './holdfast.ts'
@@ -56,6 +57,12 @@ export interface SimulatedSource {
   readonly lines: () => readonly { readonly shop: string; readonly orderNumber: string; readonly line: BookLine }[]
   /** When the oldest message that we did not acknowledge yet was said; `Infinity` when none is under way. */
   oldestUnderWay(): number
+  /** Messages said so far. */
+  readonly said: () => number
+  /** When the first message after number `after` that tells the figure of a shelf was acknowledged. */
+  figureToldAt(after: number, sku: string, warehouse: string): number | undefined
+  /** When the last of the messages with these numbers was acknowledged; `undefined` while one is not. */
+  allToldAt(after: number, upTo: number): number | undefined
   /** Messages that we answered 202, by their id. */
   readonly acknowledged: ReadonlySet<string>
   /** Everything under way arrives now. */
@@ -81,6 +88,8 @@ export function openSource(options: SourceOptions): SimulatedSource {
   const handed = new Map<string, WantedLine>()
   let said = 0
   let tick = 0
+  const spoken: { readonly id: string; readonly shelves: ReadonlySet<string>; acknowledgedAt: number | undefined }[] =
+    []
   let newestArrived = 0
   let restored = false
   let toldEpoch = false
@@ -93,6 +102,10 @@ export function openSource(options: SourceOptions): SimulatedSource {
       : 0
     if (code === 202) {
       if (acknowledged.has(messageId)) rare.saw('same message delivered twice')
+      if (!acknowledged.has(messageId)) {
+        const one = spoken.findLast((each) => each.id === messageId)
+        if (one) one.acknowledgedAt = timeline.now()
+      }
       acknowledged.add(messageId)
       underWay.delete(messageId)
       return
@@ -105,6 +118,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
     said += 1
     const number = said
     underWay.set(messageId, { saidAt: timeline.now(), body })
+    spoken.push({ id: messageId, shelves: shelvesIn(body), acknowledgedAt: undefined })
     const isLate = !weather.isCalm() && noise.chance(rates.lateWord)
     const ms = isLate ? noise.between(options.roadMs, options.lateMs) : noise.between(0, options.roadMs)
     const arrive = (): void => {
@@ -198,6 +212,20 @@ export function openSource(options: SourceOptions): SimulatedSource {
       return oldest
     },
     acknowledged,
+    said: () => said,
+    figureToldAt(after, sku, warehouse) {
+      const moments = spoken
+        .slice(after)
+        .flatMap(({ shelves, acknowledgedAt }) => (shelves.has(`${warehouse}/${sku}`) ? (acknowledgedAt ?? []) : []))
+      return moments.length === 0 ? undefined : Math.min(...moments)
+    },
+    allToldAt(after, upTo) {
+      const moments = spoken.slice(after, upTo).map(({ acknowledgedAt }) => acknowledgedAt)
+      return moments.reduce<number | undefined>(
+        (last, each) => (last === undefined || each === undefined ? undefined : Math.max(last, each)),
+        0,
+      )
+    },
     hurry() {
       for (const [messageId, { body }] of underWay) void deliver(messageId, body, 0)
     },
@@ -235,6 +263,14 @@ export function openSource(options: SourceOptions): SimulatedSource {
     },
   }
   return source
+}
+
+/** The shelves whose figures a message tells. */
+function shelvesIn(body: string): ReadonlySet<string> {
+  const { type, warehouse, sku, figures } = objectOf(JSON.parse(body))
+  if (type === 'stock.snapshot' && Array.isArray(figures))
+    return new Set(figures.map((each) => `${warehouse}/${objectOf(each).sku}`))
+  return new Set(type === undefined || type === 'stock.level.reported' ? [`${warehouse}/${sku}`] : [])
 }
 
 const emptyLine = { allocated: 0, picked: 0, shipped: 0, cancelled: 0 } as const

@@ -1,10 +1,6 @@
 /**
  * What is true outside, and what follows from it: how many units lie on shelves for our customers, how many customers hold by an
  * order, and so what every shop ought to show. It knows nothing of how Holdfast counts.
- *
- * Deficits: units that customers hold by an order and that no shelf covers. Some are nobody's fault (an import, an order let
- * through while nobody answered, goods that broke): each such fact excuses so many units, until it was known for so long that no
- * further order can be blamed on it.
  */
 
 import type { ChannelOrder } from './channel.ts'
@@ -72,38 +68,4 @@ function owedBy(outside: Outside, shop: SimulatedShop, sku: string): number {
     for (const line of lines) if (line.payload.productNumber === sku) units += line.units
   }
   return units
-}
-
-type Excuse = { readonly sku: string; readonly units: number; readonly since: number }
-
-/** Keeps account of what is nobody's fault. */
-export interface Excuses {
-  /** Units that somebody took whom nobody could refuse. */
-  excuse(sku: string, units: number): void
-  /** Compares; returns the units that are missing beyond every excuse, 0 when all is well. */
-  missing(sku: string): number
-}
-
-/** @param isKnown whether Holdfast has had the chance to learn of what happened then */
-export function excuses(outside: Outside, now: () => number, isKnown: (since: number) => boolean): Excuses {
-  let open: Excuse[] = []
-  const settled = new Map<string, number>()
-  return {
-    excuse(sku, units) {
-      if (units > 0) open.push({ sku, units, since: now() })
-    },
-    missing(sku) {
-      const deficit = Math.max(0, owed(outside, sku) - onShelves(outside, sku))
-      let base = Math.min(settled.get(sku) ?? 0, deficit)
-      const staying: Excuse[] = []
-      for (const excuse of open) {
-        if (excuse.sku !== sku || !isKnown(excuse.since)) staying.push(excuse)
-        else base = Math.min(base + excuse.units, deficit)
-      }
-      open = staying
-      settled.set(sku, base)
-      const allowed = base + staying.reduce((sum, each) => sum + (each.sku === sku ? each.units : 0), 0)
-      return Math.max(0, deficit - allowed)
-    },
-  }
 }

@@ -11,6 +11,8 @@ import type { Cart, Order } from '../shopware/world.ts'
 import { bookOf, ownAllocated } from '../warehouse/book.ts'
 import { openChannels } from './channel.ts'
 import { type Holdfast, startHoldfast } from './holdfast.ts'
+import { type Attempt, judgeOf } from './judge.ts'
+import { knownOf, type Lines } from './known.ts'
 import { noiseOf } from './noise.ts'
 import type { Operation } from './operations.ts'
 import { sightings } from './rare.ts'
@@ -19,7 +21,7 @@ import { type Heard, openShop, type SimulatedShop } from './shop.ts'
 import { bookLine, doorsOf, openSource, type SimulatedSource } from './supply.ts'
 import { timelineFrom } from './timeline.ts'
 import { traceOf } from './trace.ts'
-import { excuses, type Outside, onShelves, shippedOf } from './truth.ts'
+import { type Outside, onShelves, shippedOf } from './truth.ts'
 import { watcher } from './watch.ts'
 import { weatherOn } from './weather.ts'
 
@@ -45,7 +47,6 @@ export type World = Outside & {
 const BEGIN = Date.UTC(2026, 2, 3, 8)
 /** A calm lasts longer than any rest of Holdfast: numbers that nobody has looked at are compared after five minutes. */
 const CALM_MS = 340_000
-const AFTER_TROUBLE_MS = 30_000
 
 /** Opens a world and lets it get ready: the first figures are in, the shops are connected. */
 export async function openWorld(
@@ -75,6 +76,8 @@ export async function openWorld(
 
   const { rates } = shape
   const common = { timeline, weather, rates, rare, holdfast: () => holdfast }
+  const known = knownOf(now)
+  const inFlightMs = (shop: string): number => shape.rules.shops.get(shopOf(shop))?.orderInFlightMs ?? 0
   const sources: SimulatedSource[] = shape.sources.map((each) =>
     openSource({ ...common, shape: each, noise: noise(each.name), roadMs: shape.roadMs, lateMs: shape.lateMs }),
   )
@@ -86,7 +89,15 @@ export async function openWorld(
       openingUnits: shape.openingUnits,
       skewMs,
       noise: noise(name),
-      orderInFlightMs: shape.rules.shops.get(shopOf(name))?.orderInFlightMs ?? 0,
+      orderInFlightMs: inFlightMs(name),
+      onGranted(lines, isDying) {
+        const attempt = attemptOf(name, lines, now() + inFlightMs(name), isDying ? 'over' : 'open')
+        judge.granted(attempt)
+        return attempt
+      },
+      onLetThrough: (lines) => judge.letThrough(attemptOf(name, lines, now() + inFlightMs(name), 'over')),
+      onTold: (order) => known.orderTold(name, order.id, wantedOfOrder(order)),
+      onWritten: (sku, units) => judge.written(shopOf(name), sku, units),
       onOrder: (order, heard) => onOrder(name, order, heard),
       onHeard: (heard) => onHeard(name, heard),
     }),
@@ -96,31 +107,27 @@ export async function openWorld(
     names: shape.channels,
     noise: noise('channels'),
     onBroken: breaks,
-    onOrder(order, unheldUnits) {
-      trace.note('channel-order', `${order.orderNumber} ${order.lines.map(({ sku, units }) => `${units} ${sku}`)}`)
-      // A hold that ended before its order came: the client was told until when.
-      if (unheldUnits > 0) for (const { sku, units } of order.lines) truth.excuse(sku, units)
-      check()
+    onGranted(channel, lines, until) {
+      const attempt = attemptOf(channel, lines, until, 'open')
+      judge.granted(attempt)
+      return attempt
     },
+    onOrder: (order) =>
+      trace.note('channel-order', `${order.orderNumber} ${order.lines.map(({ sku, units }) => `${units} ${sku}`)}`),
   })
   const outside: Outside = { shape, shops, sources, channelOrders: () => channels.orders }
-  const truth = excuses(outside, now, isKnown)
+  const judge = judgeOf({ outside, known, now, breaks })
 
-  /** Everything that was said or written before a moment has had the time to reach Holdfast, and it was well since. */
-  function isKnown(since: number): boolean {
-    const calmSince = Math.max(since, weather.lastTroubleAt(), bootedAt)
-    if (holdfast === undefined || now() - calmSince < AFTER_TROUBLE_MS) return false
-    return sources.every((source) => !source.wasRestored() && source.oldestUnderWay() > since + 1)
-  }
-  let bootedAt = now()
-
-  function check(): void {
-    for (const sku of shape.skus) {
-      const missing = truth.missing(sku)
-      if (missing > 0) {
-        breaks('oversold', `${missing} of ${sku} are promised by orders that Holdfast said yes to, and lie on no shelf`)
-      }
-    }
+  /** `until` less a little: Holdfast decided a moment before it answered. */
+  function attemptOf(
+    shop: string,
+    lines: readonly { readonly sku: string; readonly units: number }[],
+    until: number,
+    state: Attempt['state'],
+  ): Attempt {
+    const units = new Map<string, number>()
+    for (const line of lines) units.set(line.sku, (units.get(line.sku) ?? 0) + line.units)
+    return { shop: shopOf(shop), lines: units, grantedAt: now(), until: until - 50, state }
   }
 
   // ── Holdfast's own life ──
@@ -159,6 +166,7 @@ export async function openWorld(
         onDeath() {
           trace.note('died', name)
           if (holdfast?.isAlive() === false) holdfast = undefined
+          known.troubled(Number.POSITIVE_INFINITY)
           timeline.after(
             chance.chance(0.3) ? chance.between(6_000, 20_000) : chance.between(200, 3_000),
             () => void boot(),
@@ -166,7 +174,7 @@ export async function openWorld(
         },
       })
       holdfast = started
-      bootedAt = now()
+      known.recovered()
       trace.note('booted', name)
     } catch (cause) {
       if (!(cause instanceof Failure)) breaks('bug', String(cause), false)
@@ -200,13 +208,14 @@ export async function openWorld(
     )
     decrementing.add(order.id)
     unreadOrders.add(order.id)
-    const isOurs = heard.how === 'yes' && heard.decision?.outcome === 'granted'
-    for (const line of order.lines) {
-      const sku = String(line.payload.productNumber)
-      if (!isOurs) truth.excuse(sku, line.units)
-      if (onShelves(outside, sku) === 0) rare.saw('buyer takes the last unit')
+    const attempt = heard.granted()
+    if (attempt) {
+      attempt.state = 'ordered'
+      // Later than the shop had declared, its hold may have ended.
+      if (now() < attempt.until) known.orderGranted(shop, order.id, wantedOfOrder(order), attempt.grantedAt)
     }
-    check()
+    for (const line of order.lines)
+      if (onShelves(outside, String(line.payload.productNumber)) === 0) rare.saw('buyer takes the last unit')
   }
 
   // ── buyers ──
@@ -306,7 +315,6 @@ export async function openWorld(
       // Late words about the order's first life would be taken for its second.
       if (!found || sources.some((source) => source.oldestUnderWay() !== Number.POSITIVE_INFINITY)) return
       rare.saw('cancelled order reopened')
-      for (const line of found.order.lines) truth.excuse(String(line.payload.productNumber), line.units)
       life.reopenOrder(found.shop.world, found.order.id)
     },
     edit({ a, b, units }) {
@@ -314,7 +322,6 @@ export async function openWorld(
       const line = found?.order.lines[a % Math.max(1, found.order.lines.length)]
       if (!found || !line) return
       rare.saw('line edited in silence')
-      truth.excuse(String(line.payload.productNumber), units - line.units)
       life.editLine(found.shop.world, found.order.id, line.id, units)
     },
     'delete-line'({ a, b }) {
@@ -452,23 +459,42 @@ export async function openWorld(
     const some = Math.min(units, openUnits(line), source.free(line.sku, warehouse))
     if (some > 0) source.wms.allocate(shop, orderNumber, { line: line.line, units: some, warehouse })
   }
+  /** An act by which units leave the shelves that nobody could refuse: it returns how many. Its own words, or a later figure, tell. */
+  function takes(
+    source: SimulatedSource,
+    sku: string,
+    warehouse: string,
+    act: () => number,
+    isToldByWord = false,
+  ): void {
+    const before = source.said()
+    const units = act()
+    const after = source.said()
+    known.lost(sku, units, () =>
+      isToldByWord ? source.allToldAt(before, after) : source.figureToldAt(before, sku, warehouse),
+    )
+  }
   function ship(one: NonNullable<ReturnType<typeof aLine>>, units: number): void {
     const { line, sku } = one.line
     // What leaves while a book is not to be trusted, no figure of its next epoch can prove.
     if (one.source.wasRestored()) return
     const before = shippedOf(outside, line)
-    one.source.ship(one.line, one, units)
-    const wanted = wantedOf(one.shop, one.orderNumber, line)
-    // Goods that left for an order which is cancelled already are gone, and nobody could refuse them.
-    truth.excuse(sku, Math.max(0, shippedOf(outside, line) - Math.max(before, wanted)))
+    const { warehouse } = one.line
+    takes(one.source, sku, warehouse, () => {
+      one.source.ship(one.line, one, units)
+      // Goods that left for an order which is cancelled already, or not read yet, are gone, and nobody could refuse them.
+      const wanted = wantedOf(one.shop, one.orderNumber, line)
+      return shippedOf(outside, line) - Math.max(before, wanted)
+    })
   }
-  /** What customers still want of a line; the warehouse may not have heard yet that it is less. */
+  /** What customers want of a line, as far as it could be known; the warehouse may not have heard yet that it is less. */
   function wantedOf(shop: string, orderNumber: string, line: string): number {
     for (const { world } of shops) {
       if (world.name !== shop) continue
       for (const order of world.orders.values()) {
         if (order.orderNumber !== orderNumber || order.state === 'cancelled') continue
-        return order.lines.find(({ id }) => id === line)?.units ?? 0
+        const units = order.lines.find(({ id }) => id === line)?.units ?? 0
+        return Math.min(units, known.wanted(order.id, line, now()))
       }
     }
     const order = channels.orders.find((each) => each.orderNumber === orderNumber && each.state !== 'cancelled')
@@ -523,8 +549,12 @@ export async function openWorld(
       const one = aLine(a, (line) => line.allocated > 0)
       if (!one) return
       const some = Math.min(units, one.line.allocated)
-      truth.excuse(one.line.sku, some)
-      one.source.wms.short(one.shop, one.orderNumber, { line: one.line.line, units: some })
+      const { source, line, shop, orderNumber } = one
+      const act = (): number => {
+        source.wms.short(shop, orderNumber, { line: line.line, units: some })
+        return some
+      }
+      takes(source, line.sku, line.warehouse, act, true)
     },
     count({ a, b, units }) {
       const source = aSource(a)
@@ -535,11 +565,11 @@ export async function openWorld(
       // Nobody finds less than what lies allocated or blocked, ready on a cart.
       const least = stock.blocked + stock.elsewhere + ownAllocated(source.wms.book(), sku, warehouse)
       const counted = Math.max(least, before + (b % 3 === 0 ? units : -units), 0)
-      if (counted < before) {
-        truth.excuse(sku, before - counted)
-        rare.saw('stock-take found fewer')
-      }
-      source.wms.count(sku, counted, warehouse)
+      if (counted < before) rare.saw('stock-take found fewer')
+      takes(source, sku, warehouse, () => {
+        source.wms.count(sku, counted, warehouse)
+        return before - counted
+      })
     },
     transfer({ a, b, units }) {
       const source = aSource(a)
@@ -549,7 +579,11 @@ export async function openWorld(
       const some = Math.min(units, source.free(sku, from), source.wms.truth(sku, from))
       if (some <= 0) return
       rare.saw('transfer between warehouses')
-      source.wms.transfer(sku, some, from, to)
+      // Where they arrive may be told before they have left.
+      takes(source, sku, from, () => {
+        source.wms.transfer(sku, some, from, to)
+        return some
+      })
     },
     return({ a, b, units }) {
       const source = aSource(a)
@@ -566,8 +600,10 @@ export async function openWorld(
       )
       if (b % 3 === 0 && back > 0) source.bind('elsewhere', sku, warehouse, -back)
       else if (free > 0) {
-        truth.excuse(sku, free)
-        source.bind('elsewhere', sku, warehouse, free)
+        takes(source, sku, warehouse, () => {
+          source.bind('elsewhere', sku, warehouse, free)
+          return free
+        })
       }
     },
     'ship-elsewhere'({ a, b, units }) {
@@ -588,8 +624,10 @@ export async function openWorld(
       else {
         const free = Math.min(units, source.free(sku, warehouse))
         if (free <= 0) return
-        truth.excuse(sku, free)
-        source.bind('blocked', sku, warehouse, free)
+        takes(source, sku, warehouse, () => {
+          source.bind('blocked', sku, warehouse, free)
+          return free
+        })
       }
     },
     snapshot({ a, b }) {
@@ -607,7 +645,7 @@ export async function openWorld(
       const source = aSource(a)
       // What a book has forgotten while it was under way to us, nobody can prove any more.
       if (source.wasRestored() || source.oldestUnderWay() !== Number.POSITIVE_INFINITY) return
-      for (const sku of shape.skus) truth.excuse(sku, 1_000)
+      judge.doubts()
       source.restore(b % 2 === 0)
       for (const warehouse of source.shape.warehouses)
         for (const sku of shape.skus) source.wms.repeatFigure(sku, warehouse)
@@ -623,6 +661,7 @@ export async function openWorld(
     'database-away'({ a }) {
       rare.saw('database away')
       weather.begin('database-away', 200 + a * 12)
+      known.troubled(now() + 200 + a * 12)
     },
     'database-slow': ({ a }) => weather.begin('database-slow', 1_000 + a * 10),
     'admin-away': ({ a, b }) => weather.begin(`admin-away:${aShop(b).world.name}`, 1_000 + a * 40),
@@ -653,7 +692,6 @@ export async function openWorld(
       } catch (cause) {
         failed(cause)
       }
-      check()
     },
 
     async calm() {
@@ -697,7 +735,7 @@ export async function openWorld(
             for (const sku of shape.skus) source.wms.repeatFigure(sku, warehouse)
       }
       await timeline.runUntil(Math.max(now() + 100_000, ends))
-      check()
+      judge.trusts()
     },
     stormy: () => weather.stormy(),
   }
@@ -740,6 +778,14 @@ export async function openWorld(
   weather.stormy()
   return world
 }
+
+const wantedOfOrder = ({ state, lines }: Order): Lines =>
+  new Map(
+    lines.map(({ id, units, payload }) => [
+      id,
+      { sku: String(payload.productNumber), units: state === 'cancelled' ? 0 : units },
+    ]),
+  )
 
 function never(): never {
   throw new Error('A world has at least one of each')
