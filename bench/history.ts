@@ -8,6 +8,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { countsOf } from '../src/adapters/postgres/counts.ts'
 import { type Database, openDatabase, type Queryable } from '../src/adapters/postgres/database.ts'
 import { startEmbeddedPostgres } from '../src/adapters/postgres/embedded.ts'
 import { stateAtMoment } from '../src/adapters/postgres/history.ts'
@@ -17,7 +18,7 @@ import { exportLedger } from '../src/adapters/postgres/ledger-export.ts'
 import { type LedgerFilter, ledgerSearch } from '../src/adapters/postgres/ledger-search.ts'
 import { loadStates } from '../src/adapters/postgres/load.ts'
 import { migrate } from '../src/adapters/postgres/migrate.ts'
-import { rowOfDemand, rowOfShelf, rowOfShopCount } from '../src/adapters/postgres/rows.ts'
+import { rowOfDemand, rowOfShelf } from '../src/adapters/postgres/rows.ts'
 import { sealBlock } from '../src/adapters/postgres/seal.ts'
 import { verify } from '../src/adapters/postgres/verify.ts'
 import { type Command, decide, draftsOf } from '../src/core/decide.ts'
@@ -25,7 +26,7 @@ import { isLive } from '../src/core/demand.ts'
 import { riseDueAt } from '../src/core/figure.ts'
 import { type Instant, instantOf, skuOf } from '../src/core/ids.ts'
 import { type LedgerEntry, streamOfSku } from '../src/core/ledger.ts'
-import { emptyState, type SkuState, shelfCount } from '../src/core/stock.ts'
+import { emptyState, type SkuState } from '../src/core/stock.ts'
 import { figure, order, orderCall, orderWord, rules } from '../test/postgres-world.ts'
 
 const PER_DAY = Number(process.argv[2] ?? 3_000)
@@ -138,19 +139,13 @@ async function build(database: Database): Promise<void> {
     await insert(
       pool,
       'figure',
-      [...state.shelves.values()].map((shelf) =>
-        rowOfShelf(id, shelf, shelfCount(state, shelf.warehouse), riseDueAt(shelf)),
-      ),
+      [...state.shelves.values()].map((shelf) => rowOfShelf(id, shelf, riseDueAt(shelf))),
     )
-    await insert(
-      pool,
-      'sku_shop',
-      [...state.shopCounts].map(([shop, count]) => rowOfShopCount(id, shop, count)),
-    )
-    await pool.query('update sku set version = $2, next_demand = $3 where id = $1', [
+    await pool.query('update sku set version = $2, next_demand = $3, counts = $4 where id = $1', [
       id,
       state.version,
       state.nextDemand,
+      JSON.stringify(countsOf(state)),
     ])
   }
 }

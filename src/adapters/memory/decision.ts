@@ -4,7 +4,7 @@ import type { Configuration } from '../../core/configuration.ts'
 import { type Answer, type Command, decide, draftsOf } from '../../core/decide.ts'
 import type { Demand } from '../../core/demand.ts'
 import type { Draft, Incident } from '../../core/draft.ts'
-import { MAX_UNITS, type Sku } from '../../core/ids.ts'
+import { isUnits, MAX_UNITS, type Sku } from '../../core/ids.ts'
 import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
 import { inboundKey, type SkuState } from '../../core/stock.ts'
 import { isApplied, tick } from './inbox.ts'
@@ -76,9 +76,7 @@ function keep(store: MemoryStore, { state, changes }: Draft): void {
     if (demand) keepDemand(store, table, demand)
   }
   for (const [warehouse, shelf] of state.shelves) table.shelves.set(warehouse, shelf)
-  // A counter of a warehouse without a figure has no row to stand in.
-  for (const [warehouse, count] of state.shelfCounts)
-    if (table.shelves.has(warehouse)) table.shelfCounts.set(warehouse, { ...count })
+  for (const [warehouse, count] of state.shelfCounts) table.shelfCounts.set(warehouse, { ...count })
   for (const [shop, count] of state.shopCounts) table.shopCounts.set(shop, { ...count })
 }
 
@@ -102,17 +100,14 @@ function keepIncidents(store: MemoryStore, incidents: readonly (Incident & { rea
 function refuseWhatTheDatabaseWould({ state, changes }: Draft): void {
   for (const change of changes) if (change.set === 'demand') refuseDemand(state, change.demand)
   for (const { warehouse, chargedUnits, figure } of state.shelves.values()) {
-    const { pegged, contained } = state.shelfCounts.get(warehouse) ?? { pegged: 0, contained: 0 }
-    require(pegged >= 0 && pegged <= MAX_UNITS, 'figure_pegged', state.sku)
-    require(contained >= 0 && contained <= MAX_UNITS, 'figure_contained', state.sku)
+    const contained = state.shelfCounts.get(warehouse)?.contained ?? 0
     require(chargedUnits >= 0 && chargedUnits <= contained, 'figure_charged', state.sku)
     require(Math.abs(figure.units) <= MAX_UNITS, 'figure_units', state.sku)
   }
-  for (const { open, shortage, untracked } of state.shopCounts.values()) {
-    require(open >= 0 && open <= MAX_UNITS, 'sku_shop_open', state.sku)
-    require(shortage >= 0 && shortage <= MAX_UNITS, 'sku_shop_shortage', state.sku)
-    require(untracked >= 0 && untracked <= MAX_UNITS, 'sku_shop_untracked', state.sku)
-  }
+  for (const { pegged, contained } of state.shelfCounts.values())
+    require(isUnits(pegged) && isUnits(contained), 'sku_counts', state.sku)
+  for (const { open, shortage, untracked } of state.shopCounts.values())
+    require(isUnits(open) && isUnits(shortage) && isUnits(untracked), 'sku_counts', state.sku)
 }
 
 function refuseDemand({ sku }: SkuState, { units, phase, supply, contained, orderLine }: Demand): void {

@@ -10,7 +10,7 @@ import type { Change, SkuState } from '../../core/stock.ts'
 import type { Connections, Leave, Queryable } from './database.ts'
 import { loadForDecision, namedDemands, touchedBefore } from './load.ts'
 import { openReceipts } from './receipts.ts'
-import type { SkuRow } from './rows.ts'
+import { SKU_COLUMNS, type SkuRow } from './rows.ts'
 import { save } from './save.ts'
 import type { StateCache } from './state-cache.ts'
 import { whereaboutsOf } from './whereabouts.ts'
@@ -187,7 +187,7 @@ async function lockSkus(on: Queryable, named: readonly Sku[], ids: readonly numb
   const { rows } = await on.query<SkuRow>({
     name: 'lock_skus',
     text: `
-      select id, sku, version, next_demand
+      select ${SKU_COLUMNS}
       from sku
       where sku = any($1) or id = any($2)
       order by id

@@ -18,7 +18,7 @@ import { emptyState, evolve, type SkuState } from '../../core/stock.ts'
 import { databaseNow, type Queryable } from './database.ts'
 import { createLane } from './lane.ts'
 import { loadForDecision, loadStates, namedDemands, touchedBefore } from './load.ts'
-import type { SkuRow } from './rows.ts'
+import { SKU_COLUMNS, type SkuRow } from './rows.ts'
 import { openStateCache } from './state-cache.ts'
 import { whereaboutsOf } from './whereabouts.ts'
 
@@ -117,7 +117,7 @@ async function wholeStates(on: Queryable): Promise<ReadonlyMap<Sku, SkuState>> {
 async function statesForDecision(on: Queryable, command: Command) {
   const { skuIds, attempts } = await touchedBefore(on, [command])
   const { rows } = await on.query<SkuRow>(
-    'select id, sku, version, next_demand from sku where sku = any($1) or id = any($2) order by id',
+    `select ${SKU_COLUMNS} from sku where sku = any($1) or id = any($2) order by id`,
     [skusOf(command), skuIds],
   )
   const demands = await namedDemands(on, [command], attempts)

@@ -3,9 +3,9 @@ import { type Command, needsAllDemands } from '../../core/decide.ts'
 import { type Sku, shopOf, warehouseOf } from '../../core/ids.ts'
 import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
 import { ordersToldWhole } from '../../core/word.ts'
+import { fillCounts } from './counts.ts'
 import type { Queryable } from './database.ts'
 import {
-  countOfRow,
   DEMAND_COLUMNS,
   type DemandRow,
   demandOfRow,
@@ -14,10 +14,9 @@ import {
   INBOUND_COLUMNS,
   type InboundRow,
   inboundOfRow,
+  SKU_COLUMNS,
   type SkuRow,
-  type SkuShopRow,
   shelfOfRow,
-  shopCountOfRow,
 } from './rows.ts'
 import type { StateCache } from './state-cache.ts'
 
@@ -30,7 +29,7 @@ export type Loaded = { readonly states: ReadonlyMap<Sku, SkuState>; readonly row
  */
 export async function loadStates(on: Queryable, skus: readonly Sku[]): Promise<readonly SkuState[]> {
   // Index: sku_one_row. Takes no lock.
-  const { rows } = await on.query<SkuRow>('select id, sku, version, next_demand from sku where sku = any($1)', [skus])
+  const { rows } = await on.query<SkuRow>(`select ${SKU_COLUMNS} from sku where sku = any($1)`, [skus])
   const byId = new Map(rows.map((row) => [row.id, shellOf(row)]))
   await Promise.all([fillShelves(on, byId), fillUnread(on, byId), fillLiveDemands(on, byId, [...byId.keys()])])
   return [...byId.values()]
@@ -206,27 +205,21 @@ function namesOf(commands: readonly Command[]): Names {
   return { reservations: [...reservations], lineKeys: [...lineKeys], orders, orderNumbers: [...orderNumbers] }
 }
 
-/** A state without anything but its versions. */
-const shellOf = ({ sku, version, next_demand }: SkuRow): SkuState => ({
-  ...emptyState(sku),
-  version,
-  nextDemand: next_demand,
-  complete: false,
-})
+/** A state without anything but its versions and counters. */
+function shellOf({ sku, version, next_demand, counts }: SkuRow): SkuState {
+  const state = { ...emptyState(sku), version, nextDemand: next_demand, complete: false }
+  fillCounts(state, counts)
+  return state
+}
 
-/** Figures, counters and inbound lines. Primary keys of figure, sku_shop and inbound_line. Takes no lock. */
+/** Figures and inbound lines. Primary keys of figure and inbound_line. Takes no lock. */
 async function fillShelves(on: Queryable, byId: ReadonlyMap<number, SkuState>): Promise<void> {
   if (byId.size === 0) return
   const values = [[...byId.keys()]]
-  const [figures, counts, inbound] = await Promise.all([
+  const [figures, inbound] = await Promise.all([
     on.query<FigureRow>({
       name: 'figures',
       text: `select ${FIGURE_COLUMNS} from figure where sku_id = any($1)`,
-      values,
-    }),
-    on.query<SkuShopRow>({
-      name: 'shop_counts',
-      text: 'select sku_id, shop, open_units, shortage_units, untracked_units from sku_shop where sku_id = any($1)',
       values,
     }),
     on.query<InboundRow>({
@@ -235,12 +228,7 @@ async function fillShelves(on: Queryable, byId: ReadonlyMap<number, SkuState>): 
       values,
     }),
   ])
-  for (const row of figures.rows) {
-    const state = byId.get(row.sku_id)
-    state?.shelves.set(warehouseOf(row.warehouse), shelfOfRow(row))
-    state?.shelfCounts.set(warehouseOf(row.warehouse), countOfRow(row))
-  }
-  for (const row of counts.rows) byId.get(row.sku_id)?.shopCounts.set(shopOf(row.shop), shopCountOfRow(row))
+  for (const row of figures.rows) byId.get(row.sku_id)?.shelves.set(warehouseOf(row.warehouse), shelfOfRow(row))
   for (const row of inbound.rows) {
     const line = inboundOfRow(row)
     byId.get(row.sku_id)?.inbound.set(inboundKey(line), line)
@@ -286,7 +274,7 @@ async function fillLiveDemands(
   }
 }
 
-/** Rows go straight into the map: the counters were loaded with the shelves and already hold them. */
+/** Rows go straight into the map: the counters came with the SKU's row and already hold them. */
 function fillDemands(byId: ReadonlyMap<number, SkuState>, rows: readonly DemandRow[]): void {
   for (const row of rows) byId.get(row.sku_id)?.demands.set(row.no, demandOfRow(row))
 }

@@ -63,6 +63,7 @@ describe('migrating', () => {
       '0003-lean-hot-path.sql',
       '0004-unpaid-orders.sql',
       '0005-narrow-hot-path.sql',
+      '0006-counters-in-the-row.sql',
     ])
     await database.close()
   })

@@ -84,7 +84,7 @@ export async function disputedSkus(on: Queryable, warehouse: string, limit: numb
      join sku on sku.id = figure.sku_id
      where figure.warehouse = $1
        and (figure.disputed
-         or (figure.pegged_units > 0 and exists (
+         or (coalesce((sku.counts #>> array['shelves', figure.warehouse, '0'])::int, 0) > 0 and exists (
            select
            from demand
            where demand.sku_id = figure.sku_id

@@ -1,12 +1,22 @@
 /** How the core's values lie in tables, and back. One place, so that `verify` compares what the lane writes. */
 import type { Demand, Known, Mark, Phase, Proof, Supply } from '../../core/demand.ts'
 import { dayOf, type Instant, type Sku, shopOf, type WarehouseId, warehouseOf } from '../../core/ids.ts'
-import type { Figure, InboundLine, Rise, Shelf, ShelfCount, ShopCount } from '../../core/stock.ts'
+import type { Figure, InboundLine, Rise, Shelf } from '../../core/stock.ts'
 import type { Stamp } from '../../core/word.ts'
 import { type CopyValue, copyLine } from './copy-rows.ts'
+import type { Counts } from './counts.ts'
 import { timestamp } from './database.ts'
 
-export type SkuRow = { readonly id: number; readonly sku: Sku; readonly version: number; readonly next_demand: number }
+export type SkuRow = {
+  readonly id: number
+  readonly sku: Sku
+  readonly version: number
+  readonly next_demand: number
+  readonly counts: Counts
+}
+
+/** The columns of {@link SkuRow}. */
+export const SKU_COLUMNS = 'id, sku, version, next_demand, counts'
 
 /** Drops what is absent: `exactOptionalPropertyTypes` tells absent from undefined, and so does the ledger. */
 type Present<T> = {
@@ -167,17 +177,15 @@ export type FigureRow = {
   readonly rises: readonly Rise[]
   readonly movements: Shelf['movements']
   readonly steps: Shelf['steps']
-  readonly pegged_units: number
-  readonly contained_units: number
   readonly charged_units: number
 }
 
 /** The columns of {@link FigureRow}. */
 export const FIGURE_COLUMNS =
   'sku_id, warehouse, units, semantics, on_hand, blocked, allocated, incoming, backorder_veto, epoch, sequence, as_of, received_at, ' +
-  'message_id, disputed, rises, movements, steps, pegged_units, contained_units, charged_units'
+  'message_id, disputed, rises, movements, steps, charged_units'
 
-export function rowOfShelf(skuId: number, shelf: Shelf, count: ShelfCount, riseDueAt: Instant | undefined): object {
+export function rowOfShelf(skuId: number, shelf: Shelf, riseDueAt: Instant | undefined): object {
   const { figure } = shelf
   return {
     sku_id: skuId,
@@ -199,8 +207,6 @@ export function rowOfShelf(skuId: number, shelf: Shelf, count: ShelfCount, riseD
     rise_due_at: timestampOrNull(riseDueAt),
     movements: shelf.movements,
     steps: shelf.steps,
-    pegged_units: count.pegged,
-    contained_units: count.contained,
     charged_units: shelf.chargedUnits,
   }
 }
@@ -231,31 +237,7 @@ export function shelfOfRow(row: FigureRow): Shelf {
   }
 }
 
-export const countOfRow = (row: FigureRow): ShelfCount => ({ pegged: row.pegged_units, contained: row.contained_units })
-
-// ── shop counters, inbound lines ────────────────────────────────────────────────────────────────────────────────────
-
-export type SkuShopRow = {
-  readonly sku_id: number
-  readonly shop: string
-  readonly open_units: number
-  readonly shortage_units: number
-  readonly untracked_units: number
-}
-
-export const rowOfShopCount = (skuId: number, shop: string, count: ShopCount): object => ({
-  sku_id: skuId,
-  shop,
-  open_units: count.open,
-  shortage_units: count.shortage,
-  untracked_units: count.untracked,
-})
-
-export const shopCountOfRow = (row: SkuShopRow): ShopCount => ({
-  open: row.open_units,
-  shortage: row.shortage_units,
-  untracked: row.untracked_units,
-})
+// ── inbound lines ────────────────────────────────────────────────────────────────────────────────────
 
 export type InboundRow = {
   readonly sku_id: number

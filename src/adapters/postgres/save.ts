@@ -7,8 +7,9 @@ import { riseDueAt } from '../../core/figure.ts'
 import type { HoldCommand } from '../../core/hold.ts'
 import type { Instant, Sku, WarehouseId } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
-import { type Change, inboundKey, type SkuState, shelfCount } from '../../core/stock.ts'
+import { type Change, inboundKey, type SkuState } from '../../core/stock.ts'
 import { copyLine, copyRows } from './copy-rows.ts'
+import { assertCounts, countsOf } from './counts.ts'
 import { type Leave, timestamp } from './database.ts'
 import { appendEntries } from './ledger.ts'
 import type { Loaded } from './load.ts'
@@ -46,14 +47,13 @@ export function save(on: pg.ClientBase, leave: Leave, outcome: Outcome): void {
     const row = outcome.loaded.rows.get(sku)
     return state && row ? [{ state, row, changes }] : []
   })
+  for (const { state } of touched) assertCounts(state)
   const to: Connection = { on, leave }
   saveReservations(to, outcome)
   if (touched.length > 0) {
     saveSkus(to, touched)
     saveDemands(to, touched)
     saveShelves(to, touched)
-    saveShelfCounts(to, touched)
-    saveShopCounts(to, touched)
     saveInbound(to, touched, outcome.now)
     leave(appendEntries(on, outcome.entries))
     markDirty(to, touched, outcome.rules)
@@ -66,19 +66,20 @@ type Connection = { readonly on: pg.ClientBase; readonly leave: Leave }
 
 type Touched = readonly { readonly state: SkuState; readonly row: SkuRow; readonly changes: readonly Change[] }[]
 
-// Index: primary key. No index knows these two columns, so that the new row stays on its page (a HOT update).
+// Index: primary key. No index knows these columns, so that the new row stays on its page (a HOT update).
 const saveSkus = ({ on, leave }: Connection, touched: Touched): void =>
   leave(
     on.query({
       name: 'save_skus',
       text: `
-      update sku set version = new.version, next_demand = new.next_demand
-      from unnest($1::int[], $2::bigint[], $3::int[]) as new (id, version, next_demand)
+      update sku set version = new.version, next_demand = new.next_demand, counts = new.counts::jsonb
+      from unnest($1::int[], $2::bigint[], $3::int[], $4::text[]) as new (id, version, next_demand, counts)
       where sku.id = new.id`,
       values: [
         touched.map(({ row }) => row.id),
         touched.map(({ state }) => state.version),
         touched.map(({ state }) => state.nextDemand),
+        touched.map(({ state }) => JSON.stringify(countsOf(state))),
       ],
     }),
   )
@@ -130,7 +131,7 @@ function saveShelves(to: Connection, touched: Touched): void {
   const rows = touched.flatMap(({ state, row, changes }) =>
     [...spokenOf(changes)].flatMap((warehouse) => {
       const shelf = state.shelves.get(warehouse)
-      return shelf ? [rowOfShelf(row.id, shelf, shelfCount(state, warehouse), riseDueAt(shelf))] : []
+      return shelf ? [rowOfShelf(row.id, shelf, riseDueAt(shelf))] : []
     }),
   )
   upsert(to, 'figure', ['sku_id', 'warehouse'], rows)
@@ -138,54 +139,6 @@ function saveShelves(to: Connection, touched: Touched): void {
 
 const spokenOf = (changes: readonly Change[]): ReadonlySet<WarehouseId> =>
   new Set(changes.flatMap((change) => (change.set === 'shelf' ? [change.shelf.warehouse] : [])))
-
-/**
- * Of all other shelves only the counters can have moved: two numbers that no index knows, where the whole row would be read as
- * JSON, copied and checked again for each hold. Index: primary key.
- */
-function saveShelfCounts({ on, leave }: Connection, touched: Touched): void {
-  const rows = touched.flatMap(({ state, row, changes }) => {
-    const saved = spokenOf(changes)
-    return [...state.shelves.keys()].flatMap((warehouse) => {
-      const { pegged, contained } = shelfCount(state, warehouse)
-      return saved.has(warehouse) ? [] : [[row.id, warehouse, pegged, contained]]
-    })
-  })
-  if (rows.length === 0) return
-  leave(
-    on.query({
-      name: 'save_shelf_counts',
-      text: `
-      update figure set pegged_units = new.pegged, contained_units = new.contained
-      from unnest($1::int[], $2::text[], $3::int[], $4::int[]) as new (sku_id, warehouse, pegged, contained)
-      where figure.sku_id = new.sku_id
-        and figure.warehouse = new.warehouse
-        and (figure.pegged_units, figure.contained_units) is distinct from (new.pegged, new.contained)`,
-      values: columnsOf(rows, 4),
-    }),
-  )
-}
-
-function saveShopCounts({ on, leave }: Connection, touched: Touched): void {
-  const rows = touched.flatMap(({ state, row }) =>
-    [...state.shopCounts].map(([shop, { open, shortage, untracked }]) => [row.id, shop, open, shortage, untracked]),
-  )
-  if (rows.length === 0) return
-  // Index: primary key.
-  leave(
-    on.query({
-      name: 'save_shop_counts',
-      text: `
-      insert into sku_shop (sku_id, shop, open_units, shortage_units, untracked_units)
-      select * from unnest($1::int[], $2::text[], $3::int[], $4::int[], $5::int[])
-      on conflict (sku_id, shop) do update set
-        open_units = excluded.open_units,
-        shortage_units = excluded.shortage_units,
-        untracked_units = excluded.untracked_units`,
-      values: columnsOf(rows, 5),
-    }),
-  )
-}
 
 function saveInbound(to: Connection, touched: Touched, now: Instant): void {
   const rows = touched.flatMap(({ state, row, changes }) => {

@@ -49,13 +49,10 @@ describe('the database defends the rules too', () => {
   })
 
   test.for<[string, string, string]>([
-    ['figure_pegged', 'figure', 'pegged_units'],
     ['figure_charged', 'figure', 'charged_units'],
     ['figure_on_hand', 'figure', 'on_hand'],
     ['figure_blocked', 'figure', 'blocked'],
     ['figure_allocated', 'figure', 'allocated'],
-    ['sku_shop_open', 'sku_shop', 'open_units'],
-    ['sku_shop_shortage', 'sku_shop', 'shortage_units'],
     ['inbound_line_ordered', 'inbound_line', 'ordered'],
     ['inbound_line_received', 'inbound_line', 'received'],
   ])('%s: no %s has %s below nothing', async ([constraint, table, column]) => {
@@ -69,7 +66,6 @@ describe('the database defends the rules too', () => {
         message_id: `'m'`,
         disputed: 'false',
       },
-      sku_shop: { shop: `'nord'`, open_units: '0', shortage_units: '0', untracked_units: '0' },
       inbound_line: {
         purchase_order: `'1'`,
         line: `'1'`,
@@ -84,6 +80,16 @@ describe('the database defends the rules too', () => {
     }
     const row = rows[table as keyof typeof rows]
     await expect(insert(table, { sku_id: '1', ...row, [column]: '-1' })).rejects.toMatchObject({ constraint })
+  })
+
+  test.for([
+    '{"shelves": {"main": [-1, 0]}, "shops": {}}',
+    '{"shelves": {"main": [0, 2147483648]}, "shops": {}}',
+    '{"shelves": {}, "shops": {"nord": [1, 0, -1]}}',
+  ])('sku_counts: %s', async (counts) => {
+    await expect(insert('sku', { sku: `'T'`, sent_as: `'T'`, counts: `'${counts}'` })).rejects.toMatchObject({
+      constraint: 'sku_counts',
+    })
   })
 
   test('units are whole numbers that PostgreSQL’s integer holds', async () => {

@@ -133,17 +133,13 @@ create table figure (
   rise_due_at timestamp with time zone,
   movements jsonb default '[]'::jsonb not null,
   steps jsonb default '[]'::jsonb not null,
-  pegged_units integer default 0 not null,
-  contained_units integer default 0 not null,
   charged_units integer default 0 not null
 ) with (fillfactor=80);
 constraint figure_allocated CHECK ((allocated >= 0));
 constraint figure_blocked CHECK ((blocked >= 0));
-constraint figure_charged CHECK (((charged_units >= 0) AND (charged_units <= contained_units)));
-constraint figure_contained CHECK ((contained_units >= 0));
+constraint figure_charged CHECK ((charged_units >= 0));
 constraint figure_incoming CHECK ((incoming >= 0));
 constraint figure_on_hand CHECK ((on_hand >= 0));
-constraint figure_pegged CHECK ((pegged_units >= 0));
 constraint figure_pkey PRIMARY KEY (sku_id, warehouse);
 constraint figure_semantics CHECK ((semantics = ANY (ARRAY['net'::text, 'gross'::text])));
 constraint figure_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
@@ -387,11 +383,14 @@ create table sku (
   sku text not null,
   sent_as text not null,
   version bigint default 0 not null,
-  next_demand integer default 1 not null
+  next_demand integer default 1 not null,
+  counts jsonb default '{"shops": {}, "shelves": {}}'::jsonb not null
 ) with (fillfactor=70);
+constraint sku_counts CHECK ((NOT (counts @? '$.*.*[*]?(@ < 0 || @ > 2147483647)'::jsonpath)));
 constraint sku_one_row UNIQUE (sku);
 constraint sku_pkey PRIMARY KEY (id);
 comment on column version is 'Last ledger version of this SKU; its row is the lock of every decision about it.';
+comment on column counts is 'Units of live demands: by warehouse [pegged, contained], by shop [open, shortage, untracked]; what is all zero is left out.';
 
 create table sku_mapping (
   shop text not null,
@@ -401,19 +400,6 @@ create table sku_mapping (
 );
 constraint sku_mapping_pack CHECK ((pack_units >= 1));
 constraint sku_mapping_pkey PRIMARY KEY (shop, product_id);
-
-create table sku_shop (
-  sku_id integer not null,
-  shop text not null,
-  open_units integer not null,
-  shortage_units integer not null,
-  untracked_units integer not null
-) with (fillfactor=80);
-constraint sku_shop_open CHECK ((open_units >= 0));
-constraint sku_shop_pkey PRIMARY KEY (sku_id, shop);
-constraint sku_shop_shortage CHECK ((shortage_units >= 0));
-constraint sku_shop_untracked CHECK ((untracked_units >= 0));
-comment on table is 'Counters of the live demands of one SKU in one shop.';
 
 create table source (
   name text not null,

@@ -8,7 +8,7 @@ export type Columns = Readonly<Record<string, unknown>>
 
 /** A row of a table of supply or demand. */
 export type RowKey = {
-  readonly table: 'sku' | 'figure' | 'sku_shop' | 'inbound_line' | 'demand'
+  readonly table: 'sku' | 'figure' | 'inbound_line' | 'demand'
   readonly sku: Sku
   /** The rest of its key, such as `{ no: 2 }` or `{ warehouse: 'main' }`; none for `sku` itself. */
   readonly key: Columns
@@ -59,11 +59,7 @@ const asTold = (column: string, stored: unknown): unknown =>
   typeof stored === 'number' && (column.endsWith('_at') || column === 'as_of') ? new Date(stored).toISOString() : stored
 
 /** Looks up the entry that changed a row last: only asked for what is wrong, for it reads the stream backwards. */
-export async function lastChangedBy(
-  on: Queryable,
-  { table, sku, key }: RowKey,
-  column: string | undefined,
-): Promise<Difference['lastChangedBy']> {
+export async function lastChangedBy(on: Queryable, { table, sku, key }: RowKey): Promise<Difference['lastChangedBy']> {
   // Index: ledger_entry_one_writer, backwards. Counters move with any demand: for them it is the last entry.
   const { rows } = await on.query<{ stream: string; version: number; at: number; kind: string }>(
     `select stream, version, at, kind
@@ -73,23 +69,20 @@ export async function lastChangedBy(
        and ($2::jsonb is null or (body -> 'changes')::jsonb @> $2)
      order by version desc
      limit 1`,
-    [streamOfSku(sku), changeOf(table, key, column)],
+    [streamOfSku(sku), changeOf(table, key)],
   )
   const [row] = rows
   return row && { ...row, at: new Date(row.at).toISOString() }
 }
 
-function changeOf(table: RowKey['table'], key: Columns, column: string | undefined): string | null {
+function changeOf(table: RowKey['table'], key: Columns): string | null {
   switch (table) {
     case 'demand':
       return JSON.stringify([{ set: 'demand', demand: key }])
     case 'inbound_line':
       return JSON.stringify([{ set: 'inbound', line: { purchaseOrder: key.purchase_order, line: key.line } }])
     case 'figure':
-      return column === 'pegged_units' || column === 'contained_units'
-        ? null
-        : JSON.stringify([{ set: 'shelf', shelf: { warehouse: key.warehouse } }])
-    case 'sku_shop':
+      return JSON.stringify([{ set: 'shelf', shelf: { warehouse: key.warehouse } }])
     case 'sku':
       return null
   }

@@ -9,20 +9,13 @@ import { type Demand, isLive } from '../../core/demand.ts'
 import { riseDueAt } from '../../core/figure.ts'
 import { skuOf } from '../../core/ids.ts'
 import { canonicalJson, streamOfSku } from '../../core/ledger.ts'
-import { emptyState, evolve, type SkuState, shelfCount } from '../../core/stock.ts'
+import { emptyState, evolve, type SkuState } from '../../core/stock.ts'
+import { countsOf, namedCounts } from './counts.ts'
 import type { Queryable } from './database.ts'
 import { endedSum } from './ended-sum.ts'
 import { checkpointsOf, FOLD_PAGE, type FoldEntry, foldPage } from './fold.ts'
 import { SNAPSHOT_EVERY } from './history-snapshots.ts'
-import {
-  type DemandRow,
-  demandOfRow,
-  rowOfDemand,
-  rowOfInbound,
-  rowOfShelf,
-  rowOfShopCount,
-  type SkuRow,
-} from './rows.ts'
+import { type DemandRow, demandOfRow, rowOfDemand, rowOfInbound, rowOfShelf, SKU_COLUMNS, type SkuRow } from './rows.ts'
 import type { Findings, Progress } from './verify.ts'
 import { type Columns, firstDifference, lastChangedBy, type RowKey, sentenceOf } from './verify-difference.ts'
 
@@ -60,10 +53,10 @@ export async function verifyState(
   let compared = 0
   let folded = 0
   for (;;) {
-    const { rows } = await on.query<SkuRow>(
-      'select id, sku, version, next_demand from sku where id > $1 order by id limit $2',
-      [last, SKU_PAGE],
-    )
+    const { rows } = await on.query<SkuRow>(`select ${SKU_COLUMNS} from sku where id > $1 order by id limit $2`, [
+      last,
+      SKU_PAGE,
+    ])
     const skus = await begin(on, rows)
     snapshots += await foldAll(on, skus, found, (page) => {
       folded += page
@@ -197,7 +190,7 @@ async function compareEnded(on: Queryable, skus: readonly Folded[]): Promise<voi
 
 const told = (row: object): Columns => row as Columns
 
-type Tables = Readonly<Record<'figure' | 'sku_shop' | 'inbound_line', ReadonlyMap<string, Columns>>>
+type Tables = Readonly<Record<'figure' | 'inbound_line', ReadonlyMap<string, Columns>>>
 
 async function compareStates(on: Queryable, skus: readonly Folded[], found: Findings): Promise<void> {
   const ids = skus.map(({ row }) => row.id)
@@ -210,7 +203,7 @@ async function compareStates(on: Queryable, skus: readonly Folded[], found: Find
     const wrong = async (key: RowKey, a: Columns | undefined, b: Columns | undefined): Promise<boolean> => {
       const difference = firstDifference(a, b)
       if (!difference || found.isFull()) return false
-      const by = await lastChangedBy(on, key, difference.column)
+      const by = await lastChangedBy(on, key)
       const whole = {
         table: key.table,
         key: { sku: key.sku, ...key.key },
@@ -265,11 +258,8 @@ async function compareRows({ row, state }: Folded, tables: Tables, wrong: Wrong)
     figure: new Map(
       [...state.shelves.values()].map((shelf) => [
         keyText(row.id, shelf.warehouse),
-        told(rowOfShelf(row.id, shelf, shelfCount(state, shelf.warehouse), riseDueAt(shelf))),
+        told(rowOfShelf(row.id, shelf, riseDueAt(shelf))),
       ]),
-    ),
-    sku_shop: new Map(
-      [...state.shopCounts].map(([shop, count]) => [keyText(row.id, shop), told(rowOfShopCount(row.id, shop, count))]),
     ),
     inbound_line: new Map(
       [...state.inbound.values()].map((line) => [
@@ -278,25 +268,23 @@ async function compareRows({ row, state }: Folded, tables: Tables, wrong: Wrong)
       ]),
     ),
   }
-  for (const table of ['figure', 'sku_shop', 'inbound_line'] as const) {
+  for (const table of ['figure', 'inbound_line'] as const) {
     const stored = [...tables[table]].filter(([, columns]) => columns.sku_id === row.id)
     const keys = new Set([...expected[table].keys(), ...stored.map(([key]) => key)])
     for (const key of keys) {
       const a = expected[table].get(key)
       const b = tables[table].get(key)
-      // Counters that are all zero say the same as none.
-      if (table === 'sku_shop' && isZero(a) && isZero(b)) continue
       const names = Object.fromEntries(KEYS[table].map((name) => [name, (a ?? b)?.[name]]))
       if (await wrong({ table, sku: skuOf(row.sku), key: names }, a, b)) return true
     }
   }
-  return false
+  const counts = countsOf(state)
+  const key: RowKey = { table: 'sku', sku: skuOf(row.sku), key: {} }
+  return await wrong(key, namedCounts(counts, row.counts), namedCounts(row.counts, counts))
 }
 
-const KEYS = { figure: ['warehouse'], sku_shop: ['shop'], inbound_line: ['purchase_order', 'line'] } as const
+const KEYS = { figure: ['warehouse'], inbound_line: ['purchase_order', 'line'] } as const
 const keyText = (...parts: readonly (string | number)[]): string => parts.join('\u001f')
-const isZero = (counts: Columns | undefined): boolean =>
-  !counts || [counts.open_units, counts.shortage_units, counts.untracked_units].every((units) => units === 0)
 
 async function tablesOf(on: Queryable, ids: readonly number[]): Promise<Tables> {
   const read = async (table: keyof Tables): Promise<ReadonlyMap<string, Columns>> => {
@@ -305,7 +293,7 @@ async function tablesOf(on: Queryable, ids: readonly number[]): Promise<Tables> 
       rows.map((row) => [keyText(Number(row.sku_id), ...KEYS[table].map((name) => String(row[name]))), row]),
     )
   }
-  return { figure: await read('figure'), sku_shop: await read('sku_shop'), inbound_line: await read('inbound_line') }
+  return { figure: await read('figure'), inbound_line: await read('inbound_line') }
 }
 
 // Index: demand_live_idx.
