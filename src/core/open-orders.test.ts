@@ -117,6 +117,22 @@ describe('a list of open orders', () => {
     expect(house.sellable()).toBe(9)
   })
 
+  // H17, H38: a line of two, allocated, half of it taken back and allocated again; the word about the taking back comes last.
+  test('settles what rose before it: no rise is charged for ever to units that it shows allocated', () => {
+    const house = openHouse(rulesWith())
+    house.say(netFigure(10, at(1)))
+    house.decide(orderCommand('A', [{ units: 2 }]))
+    house.say(orderWord('allocated', 'A', 2, at(2)))
+    house.say(netFigure(8, at(3)))
+    house.say(orderWord('allocated', 'A', 1, at(6)))
+    house.say(netFigure(8, at(7)))
+    house.say(orderWord('deallocated', 'A', 1, at(4)))
+    house.snapshot(netFigure(8, at(8)), openOrdersWord([{ order: 'A', units: 2, allocated: 2 }], at(8)))
+    for (let sequence = 9; sequence < 30; sequence++) house.say(netFigure(8, at(sequence)))
+    expect(house.stateOf(LAMP).shelves.get(MAIN)?.chargedUnits).toBe(0)
+    expect(house.sellable()).toBe(8)
+  })
+
   test('settles the shortage of units that it shows allocated', () => {
     const house = openHouse(rulesWith())
     house.say(netFigure(0, at(1)))

@@ -11,7 +11,7 @@ import type { Units, WarehouseId } from './ids.ts'
 import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
 import { takeOrderLineWord } from './order-line.ts'
 import { liveDemands, serveShortages, settleShortage } from './peg.ts'
-import { tellBeside, tellChange } from './rise.ts'
+import { beginFrom, tellBeside, tellChange } from './rise.ts'
 import type { Figure } from './stock.ts'
 import type { OpenOrder, OpenOrdersWord } from './word.ts'
 
@@ -38,6 +38,7 @@ export function takeOpenOrders(draft: Draft, word: OpenOrdersWord, messageId: st
       contain(draft, figure, left, Number.MAX_SAFE_INTEGER)
     }
   }
+  if (isNet && figure?.messageId === messageId) beginFrom(draft, word.warehouse)
   reconsider(draft, word.warehouse)
   serveShortages(draft)
   for (const { group } of groups) settleShortage(draft, group, 'the warehouse has the units')

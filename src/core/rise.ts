@@ -105,6 +105,16 @@ export function tellBeside(draft: Draft, warehouse: WarehouseId, change: number,
   setShelf(draft, { ...shelf, steps }, why)
 }
 
+/**
+ * A list of open orders beside its figure tells which of our units the figure is without, whatever made it rise or fall before: what
+ * rose up to then holds none of them. Words about that time, however late, explain nothing any more.
+ */
+export function beginFrom(draft: Draft, warehouse: WarehouseId): void {
+  const shelf = draft.state.shelves.get(warehouse)
+  if (!shelf || shelf.steps.length === 0) return
+  setShelf(draft, { ...shelf, steps: [{ upTo: shelf.figure.stamp, units: 0 }] }, 'settled-by-open-orders')
+}
+
 const holds = (figure: Stamp, word: Stamp): boolean => {
   const order = compareStamps(figure, word)
   return order !== undefined && order.order >= 0
