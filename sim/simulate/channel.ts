@@ -5,7 +5,7 @@ import { instantOf, shopOf, skuOf } from '../../src/core/ids.ts'
 import { Failure } from '../../src/errors.ts'
 import type { Holdfast } from './holdfast.ts'
 import type { Attempt } from './judge.ts'
-import type { Noise } from './noise.ts'
+import { chosenFrom, type Noise } from './noise.ts'
 import type { Sightings } from './rare.ts'
 import type { Rates } from './shape.ts'
 import type { Timeline } from './timeline.ts'
@@ -60,7 +60,6 @@ export function openChannels(options: ChannelOptions): Channels {
   const { timeline, weather, noise, rates, rare } = options
   const baskets: Basket[] = []
   const orders: ChannelOrder[] = []
-  let made = 0
 
   /** One call; `undefined` when nothing was heard, although everything may have been done. */
   async function ask<T>(call: (holdfast: Holdfast) => Promise<T>): Promise<T | undefined> {
@@ -159,7 +158,7 @@ export function openChannels(options: ChannelOptions): Channels {
       if (channel === undefined) return
       const basket: Basket = {
         channel,
-        key: `b${++made}`,
+        key: `b${noise.hex(24)}`,
         lines,
         until: timeline.now() + forMs,
         state: 'asking',
@@ -173,8 +172,7 @@ export function openChannels(options: ChannelOptions): Channels {
       lookAfter(basket)
     },
     async replace(pick, units) {
-      const held = heldBaskets()
-      const basket = held[pick % Math.max(1, held.length)]
+      const basket = chosenFrom(heldBaskets(), pick, ({ key }) => key)
       const [first, ...others] = basket?.lines ?? []
       if (!basket || !first) return
       const before = basket.lines
@@ -190,8 +188,7 @@ export function openChannels(options: ChannelOptions): Channels {
       lookAfter(basket)
     },
     async place(pick) {
-      const held = heldBaskets()
-      const basket = held[pick % Math.max(1, held.length)]
+      const basket = chosenFrom(heldBaskets(), pick, ({ key }) => key)
       if (!basket) return
       basket.state = 'placed'
       rare.saw('channel placed its hold')
@@ -200,8 +197,7 @@ export function openChannels(options: ChannelOptions): Channels {
       await tell({ channel: basket.channel, orderNumber, state: 'open', lines }, reservationOf(basket), basket.attempt)
     },
     async release(pick) {
-      const held = heldBaskets()
-      const basket = held[pick % Math.max(1, held.length)]
+      const basket = chosenFrom(heldBaskets(), pick, ({ key }) => key)
       if (!basket) return
       basket.state = 'gone'
       if (basket.attempt) basket.attempt.state = 'over'
@@ -215,7 +211,7 @@ export function openChannels(options: ChannelOptions): Channels {
     },
     async cancel(pick) {
       const open = orders.filter(({ state }) => state === 'open')
-      const order = open[pick % Math.max(1, open.length)]
+      const order = chosenFrom(open, pick, ({ orderNumber }) => orderNumber)
       if (!order) return
       order.state = 'cancelled'
       await tell(order)

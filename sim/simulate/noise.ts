@@ -16,6 +16,7 @@ export function noiseOf(seed: number, place: string, now: () => number): Noise {
   for (const letter of place) base = mixed(base ^ (letter.codePointAt(0) ?? 0))
   let moment = -1
   let asked = 0
+  let namedAt = -1
   let named = 0
   const next = (): number => {
     const at = now()
@@ -37,17 +38,39 @@ export function noiseOf(seed: number, place: string, now: () => number): Noise {
       if (chosen === undefined) throw new RangeError('nothing to pick from')
       return chosen
     },
-    // Names, unlike chance, are only counted: ids must be unique, and cheap.
+    // A name hangs on its moment too, and its number within the moment makes it the only one.
     hex(digits) {
+      const at = now() % 2 ** 32
+      if (at !== namedAt) {
+        namedAt = at
+        named = 0
+      }
       named += 1
-      const scattered = mixed(base + named)
-        .toString(16)
-        .padStart(8, '0')
-      return (scattered + named.toString(16).padStart(8, '0') + base.toString(16).padStart(8, '0'))
+      const eight = (value: number): string => (value >>> 0).toString(16).padStart(8, '0')
+      const scattered = mixed(mixed(base ^ at) + Math.imul(named, 0x9e3779b9))
+      return (eight(scattered) + eight(at) + eight(base ^ Math.imul(named, 0x01000193)))
         .padEnd(digits, '0')
         .slice(0, digits)
     },
   }
+}
+
+/**
+ * One of a list, so chosen that it stays the chosen one when others leave the list or come to it: the name that goes best with
+ * the number. An operation that is taken out of a story changes what later ones are about only where it must.
+ */
+export function chosenFrom<T>(list: readonly T[], pick: number, nameOf: (one: T) => string): T | undefined {
+  let best: T | undefined
+  let highest = -1
+  for (const one of list) {
+    let mark = pick
+    for (const letter of nameOf(one)) mark = Math.imul(mark ^ (letter.codePointAt(0) ?? 0), 0x01000193)
+    const worth = mixed(mark)
+    if (worth <= highest) continue
+    highest = worth
+    best = one
+  }
+  return best
 }
 
 /** The finaliser of murmur3: every bit of the answer hangs on every bit of the question. */

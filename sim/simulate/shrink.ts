@@ -4,22 +4,27 @@ import { runSeed } from './run.ts'
 
 /**
  * @param law the law that broke; another one breaking is another story
- * @param tries runs at most
+ * @param budget operations that may be run for it, over all tries
  * @returns a shorter list that breaks the same law
  */
 export async function shrink(
   seed: number,
   operations: readonly Operation[],
   law: string,
-  tries: number,
+  budget: number,
 ): Promise<readonly Operation[]> {
-  let left = tries
+  let left = budget
   const breaks = async (only: readonly Operation[]): Promise<boolean> => {
-    left -= 1
+    left -= only.length + COST_OF_A_WORLD
     const { broken } = await runSeed(seed, { operations: only.length, only })
-    return broken[0]?.law === law
+    return broken.some((each) => each.law === law)
   }
   let kept = operations
+  // Whole kinds first: most of what happens has nothing to do with it.
+  for (const kind of new Set(operations.map((each) => each.kind))) {
+    const rest = kept.filter((each) => each.kind !== kind)
+    if (left > 0 && (await breaks(rest))) kept = rest
+  }
   for (let parts = 2; left > 0 && kept.length > 1; ) {
     const size = Math.ceil(kept.length / parts)
     let isShorter = false
@@ -35,3 +40,6 @@ export async function shrink(
   }
   return kept
 }
+
+/** A world costs about as much as so many operations, before the first one. */
+const COST_OF_A_WORLD = 50

@@ -11,8 +11,8 @@ import type { Broken } from './world.ts'
 export const OPERATIONS_OF_A_SEED = 400
 /** A run of this many operations must have reached every rare state. */
 export const FULL_LENGTH = 1_000_000
-/** Runs that shrinking a failure may take. */
-const SHRINK_TRIES = 200
+/** Operations that may be run to shrink a failure: about a minute. */
+const SHRINK_BUDGET = 200_000
 /** Lines of the trace that are told. */
 const TRACE_LINES = 120
 
@@ -67,7 +67,7 @@ export async function simulate({ seed, operations, onSeed }: SimulationOptions):
 }
 
 async function lookAt({ seed, operations }: Outcome, { law }: Broken): Promise<Failing> {
-  const only = await shrink(seed, operationsOf(shapeOf(seed), operations), law, SHRINK_TRIES)
+  const only = await shrink(seed, operationsOf(shapeOf(seed), operations), law, SHRINK_BUDGET)
   const shrunk = await runSeed(seed, { operations: only.length, only, keepTrace: true })
   const [broken] = shrunk.broken
   if (!broken)

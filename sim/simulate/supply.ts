@@ -27,6 +27,8 @@ export type SourceOptions = {
   readonly roadMs: number
   readonly lateMs: number
   readonly holdfast: () => Holdfast | undefined
+  /** A message set out. */
+  readonly onSaid: (messageId: string, body: string) => void
 }
 
 /** One line of an order as the connector wants the warehouse to have it now. */
@@ -115,6 +117,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
   }
 
   const carry = (messageId: string, body: string): void => {
+    options.onSaid(messageId, body)
     said += 1
     const number = said
     underWay.set(messageId, { saidAt: timeline.now(), body })

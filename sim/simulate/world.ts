@@ -13,7 +13,7 @@ import { openChannels } from './channel.ts'
 import { type Holdfast, startHoldfast } from './holdfast.ts'
 import { type Attempt, judgeOf } from './judge.ts'
 import { knownOf, type Lines } from './known.ts'
-import { noiseOf } from './noise.ts'
+import { chosenFrom, noiseOf } from './noise.ts'
 import type { Operation } from './operations.ts'
 import { sightings } from './rare.ts'
 import type { Shape } from './shape.ts'
@@ -79,7 +79,14 @@ export async function openWorld(
   const known = knownOf(now)
   const inFlightMs = (shop: string): number => shape.rules.shops.get(shopOf(shop))?.orderInFlightMs ?? 0
   const sources: SimulatedSource[] = shape.sources.map((each) =>
-    openSource({ ...common, shape: each, noise: noise(each.name), roadMs: shape.roadMs, lateMs: shape.lateMs }),
+    openSource({
+      ...common,
+      shape: each,
+      noise: noise(each.name),
+      roadMs: shape.roadMs,
+      lateMs: shape.lateMs,
+      onSaid: (messageId, body) => trace.note('said', messageId, () => body),
+    }),
   )
   const shops: SimulatedShop[] = shape.shops.map(({ name, skewMs }) =>
     openShop({
@@ -240,8 +247,7 @@ export async function openWorld(
   }
   const anOrder = (pick: number, wanted: (order: Order) => boolean) => {
     const shop = aShop(pick)
-    const found = [...shop.world.orders.values()].filter(wanted)
-    const order = found[pick % Math.max(1, found.length)]
+    const order = chosenFrom([...shop.world.orders.values()].filter(wanted), pick, ({ id }) => id)
     return order && { shop, order }
   }
 
@@ -268,14 +274,18 @@ export async function openWorld(
       await Promise.all([first, submit(shop, cart)])
     },
     async again({ a, b, units }) {
-      const session = sessions[a % Math.max(1, sessions.length)]
-      if (!session || session.cart.lines.length > 0) return
+      const session = chosenFrom(
+        sessions.filter(({ cart }) => cart.lines.length === 0),
+        a,
+        ({ cart }) => cart.token,
+      )
+      if (!session) return
       rare.saw('second basket under the same token')
       await submit(session.shop, fill(session.shop, [[aSku(b), units]], session.cart))
     },
     async retry({ a }) {
       const left = sessions.filter(({ cart }) => cart.lines.length > 0)
-      const session = left[a % Math.max(1, left.length)]
+      const session = chosenFrom(left, a, ({ cart }) => cart.token)
       if (session) await submit(session.shop, session.cart)
     },
     async abandon({ a, b, units }) {
@@ -444,7 +454,7 @@ export async function openWorld(
   const aLine = (pick: number, wanted: (line: ReturnType<SimulatedSource['lines']>[number]['line']) => boolean) => {
     const source = aSource(pick)
     const found = source.lines().filter(({ line }) => wanted(line))
-    const one = found[(pick >> 1) % Math.max(1, found.length)]
+    const one = chosenFrom(found, pick, ({ line }) => line.line)
     return one && { source, ...one }
   }
   const openUnits = (line: { units: number; cancelled: number; shipped: number; allocated: number }): number =>
@@ -547,7 +557,8 @@ export async function openWorld(
     },
     short({ a, units }) {
       const one = aLine(a, (line) => line.allocated > 0)
-      if (!one) return
+      // A restarted book believes in goods that have left: nobody can come up short by what is not there.
+      if (!one || one.source.wasRestored()) return
       const some = Math.min(units, one.line.allocated)
       const { source, line, shop, orderNumber } = one
       const act = (): number => {
