@@ -53,6 +53,16 @@ describe('words about part of a line', () => {
     expect(house.sellable()).toBe(5)
   })
 
+  // H18, H38: the words of one unit swap places; the figure after both is without the others alone.
+  test('an allocation told after it came up short marks the units that are there, and not the missing one', () => {
+    const house = ofFive()
+    house.say(netFigure(5, at(4)))
+    house.say(orderWord('short', 'o', 1, at(3)))
+    house.say(orderWord('allocated', 'o', 5, at(2)))
+    expect(parts(house)).toEqual(['4 allocated, contained', '1 acknowledged'])
+    expect(house.sellable()).toBe(4)
+  })
+
   test('a late pick marks nobody, once part of the line has left', () => {
     const house = ofFive()
     house.say(orderWord('allocated', 'o', 2, at(2)))

@@ -4,7 +4,7 @@
  */
 import { allocateNet, deallocateNet, putBack } from './allocation.ts'
 import { sourceOfWarehouse } from './configuration.ts'
-import { byPromise, type Demand, type DemandPatch, isLive, rankOf } from './demand.ts'
+import { byPromise, type Demand, isLive, rankOf } from './demand.ts'
 import { alterUpTo, type Draft } from './draft.ts'
 import { reconsider } from './figure.ts'
 import type { Units } from './ids.ts'
@@ -142,7 +142,15 @@ function short(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Unit
     draft,
     meant,
     word.units,
-    () => ({ phase: 'acknowledged', contained: false, supply: { kind: 'shortage' }, ...WITHOUT_MARK }),
+    (demand) => ({
+      phase: 'acknowledged',
+      contained: false,
+      supply: { kind: 'shortage' },
+      // What allocated them is over, told or not: a late word about that must not mark them again.
+      mark: undefined,
+      proof: undefined,
+      unmark: laterOf(demand.unmark, word.stamp),
+    }),
     'short',
   )
   const [first] = meant
@@ -150,8 +158,6 @@ function short(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Unit
     raiseShortage(draft, first, word.units - left, 'the warehouse could not pick the units')
   return left
 }
-
-const WITHOUT_MARK: DemandPatch = { mark: undefined, unmark: undefined, proof: undefined }
 
 /**
  * The warehouse gave units up: those that the shop asked back, then those that it has put back on the shelf. What the shop has not
