@@ -44,11 +44,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const CROSSINGS: Readonly<Record<string, string>> = {
   'src/http/auth.ts → src/adapters/postgres/token-store.ts': 'the scopes stand beside the table that keeps them',
   'src/http/world.ts → src/adapters/postgres/token-store.ts': 'a type: the routes pass on what the table holds',
+  'src/http/world.ts → src/adapters/postgres/answers.ts': 'a type: what an attempt was answered with',
   'src/http/world.ts → src/adapters/postgres/queries.ts': 'types: the routes pass on what the pages hold',
   'src/http/world.ts → src/adapters/postgres/history.ts': 'a type: what can be said of a moment',
   'src/http/world.ts → src/adapters/postgres/ledger-search.ts': 'types: the routes pass on what is looked for',
   'src/http/world.ts → src/adapters/postgres/partitions-archive.ts': 'types: the routes pass on how far it is',
   'src/http/world.ts → src/adapters/postgres/verify.ts': 'a type: the routes pass on the verdict',
+  'src/http/server.ts → src/adapters/postgres/outage.ts': 'what says that the database is away is told once',
   'src/http/server.ts → src/adapters/wms/json.ts': 'one strict reader of JSON for every door',
   'src/http/routes/operations.ts → src/adapters/wms/json.ts': 'one strict reader of bytes for every door',
   'src/config.ts → src/adapters/postgres/migrate.ts': 'what a schema may be called is told once, beside its use',

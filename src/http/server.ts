@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
+import { isOutage } from '../adapters/postgres/outage.ts'
 import { readJson, textOf } from '../adapters/wms/json.ts'
 import { LaneBusy } from '../app/lane.ts'
 import { Failure } from '../errors.ts'
@@ -181,7 +182,7 @@ function problemOf(cause: unknown, onBug: (bug: unknown) => void): Problem {
   if (cause instanceof Failure && cause.code === 'DATABASE_UNREACHABLE') return DATABASE_AWAY
   const known = cause instanceof Error ? FASTIFY_CODES[(cause as FastifyError).statusCode ?? 500] : undefined
   if (known) return new Problem(known, undefined, CLOSE)
-  if (cause instanceof Error && isDatabaseAway(cause)) return DATABASE_AWAY
+  if (isOutage(cause)) return DATABASE_AWAY
   onBug(cause)
   return new Problem('BUG')
 }
@@ -197,10 +198,6 @@ const FASTIFY_CODES: Readonly<Record<number, ProblemCode>> = {
   413: 'BODY_TOO_LARGE',
   415: 'MEDIA_TYPE_UNSUPPORTED',
 }
-
-const isDatabaseAway = (cause: Error): boolean =>
-  ('code' in cause && typeof cause.code === 'string' && /^(08|57P|53|ECONN|ENOTFOUND|EPIPE)/.test(cause.code)) ||
-  /Connection terminated|timeout exceeded when trying to connect/.test(cause.message)
 
 const BROKEN: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',

@@ -1,9 +1,10 @@
 /** What the routes stand on; `main.ts` fills it. A route translates, and holds no rule. */
 
+import type { KeptAnswer } from '../adapters/postgres/answers.ts'
 import type { Past } from '../adapters/postgres/history.ts'
 import type { LedgerFilter, LedgerPlace } from '../adapters/postgres/ledger-search.ts'
 import type { ArchiveStep, LedgerMonths } from '../adapters/postgres/partitions-archive.ts'
-import type { DeadLetterRow, IncidentRow, KeptAnswer, LedgerRow } from '../adapters/postgres/queries.ts'
+import type { DeadLetterRow, IncidentRow, LedgerRow } from '../adapters/postgres/queries.ts'
 import type { Scope, TokenHolder } from '../adapters/postgres/token-store.ts'
 import type { Verdict } from '../adapters/postgres/verify.ts'
 import type { ConfigurationDocument, Difference } from '../app/configuration-file.ts'

@@ -1,5 +1,5 @@
 /** One decision as one transaction on the store: load, decide, and all of it, or nothing: the twin of `postgres/lane-batch.ts`. */
-import type { Origin } from '../../app/lane.ts'
+import { AlreadyAnswered, type Attempt, type Origin } from '../../app/lane.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Answer, type Command, decide, draftsOf } from '../../core/decide.ts'
 import type { Demand } from '../../core/demand.ts'
@@ -19,12 +19,16 @@ export type Decided = {
   readonly incidents: readonly Incident[]
 }
 
+export type MemoryOrigin = Origin & { readonly attempt?: Attempt<Answer> }
+
 /** Decides one command and commits it. What it throws has left no trace. */
-export function decideOn(store: MemoryStore, rules: Configuration, command: Command, origin: Origin): Decided {
-  const { receipt } = origin
+export function decideOn(store: MemoryStore, rules: Configuration, command: Command, origin: MemoryOrigin): Decided {
+  const { receipt, attempt } = origin
   if (receipt && isApplied(store, receipt)) {
     return { answer: { verdict: 'repeated' }, changed: [], entries: [], incidents: [] }
   }
+  const attemptName = attempt && `${attempt.scope}\n${attempt.key}`
+  if (attempt && store.answers.has(attemptName ?? '')) throw new AlreadyAnswered(attempt)
   const now = store.now()
   const drafts = draftsOf(loadForCommand(store, command), rules, now)
   const answer: Answer = decide(drafts, command)
@@ -45,6 +49,7 @@ export function decideOn(store: MemoryStore, rules: Configuration, command: Comm
   for (const draft of touched) refuseWhatTheDatabaseWould(draft)
 
   // ── committed from here on: nothing below throws ──
+  if (attemptName !== undefined) store.answers.add(attemptName)
   if (receipt && 'verdict' in answer) tick(store, receipt, answer.verdict, command)
   for (const draft of touched) keep(store, draft)
   store.ledger.push(...entries)

@@ -1,9 +1,9 @@
 /** The lane on the store: one command after another, each a transaction of its own. */
-import type { Lane, Origin, Urgency } from '../../app/lane.ts'
+import { AlreadyAnswered, type Lane, type OriginOf, type Urgency } from '../../app/lane.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import type { Answer, AnswerOf, Command } from '../../core/decide.ts'
 import type { Sku } from '../../core/ids.ts'
-import { type Decided, decideOn } from './decision.ts'
+import { type Decided, decideOn, type MemoryOrigin } from './decision.ts'
 import type { MemoryStore } from './store.ts'
 
 export type MemoryLaneOptions = {
@@ -24,13 +24,13 @@ export type MemoryLaneOptions = {
 export function memoryLane(options: MemoryLaneOptions): Lane {
   const { store } = options
 
-  async function submit(command: Command, origin: Origin, urgency: Urgency = 'ordinary'): Promise<Answer> {
+  async function submit(command: Command, origin: MemoryOrigin, urgency: Urgency = 'ordinary'): Promise<Answer> {
     await options.turn?.(urgency)
     let decided: Decided
     try {
       decided = decideOn(store, options.configuration(), command, origin)
     } catch (cause) {
-      options.onBug?.(cause, command)
+      if (!(cause instanceof AlreadyAnswered)) options.onBug?.(cause, command)
       throw cause
     }
     options.onDecided?.(command, decided)
@@ -41,7 +41,7 @@ export function memoryLane(options: MemoryLaneOptions): Lane {
 
   return {
     // The answer is the one to its own command: `decide` types the pair.
-    submit: <C extends Command>(command: C, origin: Origin, urgency?: Urgency) =>
-      submit(command, origin, urgency) as Promise<AnswerOf<C>>,
+    submit: <C extends Command>(command: C, origin: OriginOf<C>, urgency?: Urgency) =>
+      submit(command, origin as MemoryOrigin, urgency) as Promise<AnswerOf<C>>,
   }
 }

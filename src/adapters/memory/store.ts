@@ -116,6 +116,8 @@ export type MemoryStore = {
   readonly heartbeats: Map<string, Instant>
   /** Orders whose payment failed, by shop and id. */
   readonly unpaid: Map<string, UnpaidRow>
+  /** Attempts that were answered. */
+  readonly answers: Set<string>
 }
 
 /** Since when an order is unpaid, and whether what follows is done. */
@@ -150,6 +152,7 @@ export const memoryStore = (now: () => Instant): MemoryStore => ({
   watermarks: new Map(),
   heartbeats: new Map(),
   unpaid: new Map(),
+  answers: new Set(),
 })
 
 /** The row of a SKU, made when first named. */

@@ -1,12 +1,13 @@
 /** One batch of the lane: locks in one order, loads what its commands need, decides each in memory, writes all of it. */
 import type pg from 'pg'
-import type { Origin } from '../../app/lane.ts'
+import { AlreadyAnswered, type Attempt, type Origin } from '../../app/lane.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Answer, type Command, decide, draftsOf, skusOf } from '../../core/decide.ts'
 import type { Incident } from '../../core/draft.ts'
 import type { Instant, Sku, Units } from '../../core/ids.ts'
 import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
 import type { Change, SkuState } from '../../core/stock.ts'
+import { openAnswers } from './answers.ts'
 import type { Connections, Leave, Queryable } from './database.ts'
 import { loadForDecision, namedDemands, touchedBefore } from './load.ts'
 import { openReceipts } from './receipts.ts'
@@ -20,12 +21,12 @@ export type BatchOptions = {
   readonly configuration: () => Configuration
 }
 
-type Asked = { readonly command: Command; readonly origin: Origin }
+type Asked = { readonly command: Command; readonly origin: Origin & { readonly attempt?: Attempt<Answer> } }
 type Batch = readonly Asked[]
 
 /** The answers in the order of the commands, the SKUs that changed, and every state as it is once this is committed. */
 export type Decided = {
-  readonly answers: readonly Answer[]
+  readonly answers: readonly (Answer | AlreadyAnswered)[]
   readonly changed: readonly Sku[]
   readonly states: ReadonlyMap<Sku, SkuState>
   /** Units that the batch took as contained by the weakest proof, a declared margin (L1). */
@@ -79,13 +80,17 @@ export async function decideIn(
   leaveLockNames(client, leave, commands)
   const before = await touchedBefore(client, commands)
   const named = [...new Set(commands.flatMap(skusOf))]
-  const [rows, touched, demands, receipts, clock] = await Promise.all([
+  const [rows, touched, demands, receipts, kept, clock] = await Promise.all([
     lockSkus(client, named, before.skuIds),
     touchedBefore(client, commands),
     namedDemands(client, commands, before.attempts),
     openReceipts(
       client,
       batch.flatMap(({ origin }) => origin.receipt ?? []),
+    ),
+    openAnswers(
+      client,
+      batch.flatMap(({ origin }) => origin.attempt ?? []),
     ),
     lookAround(client),
   ])
@@ -100,7 +105,7 @@ export async function decideIn(
   const loaded = await loadForDecision(client, rows, commands, { demands, isSomeShopUnread }, cache)
 
   const whereabouts = whereaboutsOf(loaded.states)
-  const answers: Answer[] = []
+  const answers: (Answer | AlreadyAnswered)[] = []
   const entries: LedgerEntry[] = []
   const incidents: (Incident & { sku: Sku })[] = []
   const changes = new Map<Sku, Change[]>()
@@ -109,12 +114,17 @@ export async function decideIn(
       answers.push({ verdict: 'repeated' })
       continue
     }
+    if (origin.attempt && kept.has(origin.attempt)) {
+      answers.push(new AlreadyAnswered(origin.attempt))
+      continue
+    }
     const skus = new Set([...skusOf(command), ...whereabouts.of(command)])
     const states = [...skus].flatMap((sku) => loaded.states.get(sku) ?? [])
     for (const state of states) whereabouts.show(command, state)
     const drafts = draftsOf(states, rules, now)
     const answer = decide(drafts, command)
     answers.push(answer)
+    if (origin.attempt) kept.keep(origin.attempt, answer)
     if (origin.receipt && 'verdict' in answer) receipts.tick(origin.receipt, answer.verdict, command)
     for (const [sku, draft] of drafts) {
       incidents.push(...draft.incidents.map((incident) => ({ ...incident, sku })))
@@ -137,6 +147,7 @@ export async function decideIn(
     }
   }
   leave(receipts.save(client))
+  leave(kept.save(client))
   const reservations = grantedHolds(batch, answers)
   save(client, leave, { loaded, changes, entries, incidents, reservations, now, rules })
   const byMarginUnits = [...changes.values()].flat().reduce((sum, change) => sum + unitsByMargin(change), 0)
@@ -146,7 +157,7 @@ export async function decideIn(
 const unitsByMargin = (change: Change): Units =>
   change.set === 'demand' && change.why === 'contained' && change.demand.proof === 'margin' ? change.demand.units : 0
 
-function grantedHolds(batch: Batch, answers: readonly Answer[]) {
+function grantedHolds(batch: Batch, answers: Decided['answers']) {
   return batch.flatMap(({ command, origin }, index) => {
     const answer = answers[index]
     const granted = command.kind === 'hold' && answer && 'granted' in answer && answer.granted

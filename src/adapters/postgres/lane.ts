@@ -10,10 +10,19 @@
  * never redone here: it may have been kept, and only the callers know how to ask.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Lane, LaneBusy, type Origin, type Urgency } from '../../app/lane.ts'
+import {
+  AlreadyAnswered,
+  type Attempt,
+  type Lane,
+  LaneBusy,
+  type Origin,
+  type OriginOf,
+  type Urgency,
+} from '../../app/lane.ts'
 import type { Answer, AnswerOf, Command } from '../../core/decide.ts'
 import type { Sku, Units } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
+import { isAnsweredMeanwhile } from './answers.ts'
 import type { Connections } from './database.ts'
 import { type BatchOptions, type Decided, decideIn, LostRace, makeSkus, NewSkus } from './lane-batch.ts'
 import { codeOf } from './outage.ts'
@@ -50,7 +59,7 @@ export type PostgresLane = Lane & {
 
 type Ticket = {
   readonly command: Command
-  readonly origin: Origin
+  readonly origin: Origin & { readonly attempt?: Attempt<Answer> }
   readonly resolve: (answer: Answer) => void
   readonly reject: (cause: unknown) => void
 }
@@ -81,11 +90,16 @@ export function createLane(laneOptions: LaneOptions): PostgresLane {
   }
 
   return {
-    submit<C extends Command>(command: C, origin: Origin, urgency: Urgency = 'ordinary'): Promise<AnswerOf<C>> {
+    submit<C extends Command>(command: C, origin: OriginOf<C>, urgency: Urgency = 'ordinary'): Promise<AnswerOf<C>> {
       if (stopped || queues[urgency].length >= MAX_WAITING) return Promise.reject(new LaneBusy(RETRY_AFTER_SECONDS))
       return new Promise<AnswerOf<C>>((resolve, reject) => {
         // The answer of a ticket is the answer to its own command: `decide` types the pair.
-        queues[urgency].push({ command, origin, resolve: resolve as (answer: Answer) => void, reject })
+        queues[urgency].push({
+          command,
+          origin: origin as Ticket['origin'],
+          resolve: resolve as (answer: Answer) => void,
+          reject,
+        })
         wakeFor(urgency)
       })
     },
@@ -124,7 +138,8 @@ async function settle(options: Opened, batch: readonly Ticket[]): Promise<void> 
   if ('answers' in decided) {
     batch.forEach((ticket, index) => {
       const answer = decided.answers[index]
-      if (answer) ticket.resolve(answer)
+      if (answer instanceof AlreadyAnswered) ticket.reject(answer)
+      else if (answer) ticket.resolve(answer)
       else ticket.reject(new Error('A decision came without an answer'))
     })
     if (decided.changed.length > 0) hint(options, decided)
@@ -176,4 +191,7 @@ const DEADLOCK = '40P01'
 const SERIALIZATION = '40001'
 
 const isRace = (cause: unknown): boolean =>
-  cause instanceof LostRace || codeOf(cause) === DEADLOCK || codeOf(cause) === SERIALIZATION
+  cause instanceof LostRace ||
+  codeOf(cause) === DEADLOCK ||
+  codeOf(cause) === SERIALIZATION ||
+  isAnsweredMeanwhile(cause)

@@ -6,17 +6,7 @@ import { fileDelivery } from './inbox-store.ts'
 import { createLane } from './lane.ts'
 import { appendEntry } from './ledger.ts'
 import { ledgerSearch } from './ledger-search.ts'
-import {
-  closeIncident,
-  deadLetterById,
-  deadLetterPage,
-  decideDeadLetter,
-  incidentPage,
-  keepAnswer,
-  keptAnswer,
-  type LedgerRow,
-  openIncident,
-} from './queries.ts'
+import { closeIncident, deadLetterById, deadLetterPage, incidentPage, type LedgerRow, openIncident } from './queries.ts'
 
 let fresh: FreshDatabase
 
@@ -118,7 +108,7 @@ describe('incidents', () => {
 })
 
 describe('dead letters', () => {
-  test('come oldest first, page by page, until somebody has decided; and he decides once', async () => {
+  test('come oldest first, page by page', async () => {
     const { pool } = fresh.database
     await fileDelivery(
       fresh.database,
@@ -130,26 +120,6 @@ describe('dead letters', () => {
       deadLetterPage(pool, { after: last?.id ?? 0, limit: 2 }),
     )
     expect(all.map(({ messageId }) => messageId)).toEqual(['m-0', 'm-1', 'm-2', 'm-3', 'm-4'])
-    const id = all[2]?.id ?? 0
-    const decided = await Promise.all([
-      decideDeadLetter(pool, id, 'discarded'),
-      decideDeadLetter(pool, id, 'discarded'),
-    ])
-    expect(decided.toSorted()).toEqual([false, true])
-    expect(await deadLetterPage(pool, { after: 0, limit: 10 })).toHaveLength(4)
-    expect(await deadLetterById(pool, id)).toMatchObject({ messageId: 'm-2', state: 'discarded' })
     expect(await deadLetterById(pool, 999_999)).toBeUndefined()
-  })
-})
-
-describe('answers', () => {
-  test('the first answer under a key stays', async () => {
-    const { pool } = fresh.database
-    const answer = (n: number) => ({ requestHash: Buffer.from([n]), httpCode: 200 + n, body: { n } })
-    expect(await keptAnswer(pool, 'PUT /x', 'key')).toBeUndefined()
-    await keepAnswer(pool, 'PUT /x', 'key', answer(1))
-    await keepAnswer(pool, 'PUT /x', 'key', answer(2))
-    expect(await keptAnswer(pool, 'PUT /x', 'key')).toEqual(answer(1))
-    expect(await keptAnswer(pool, 'PUT /y', 'key')).toBeUndefined()
   })
 })

@@ -127,30 +127,3 @@ export async function deadLetterById(on: Queryable, id: number): Promise<DeadLet
   const { rows } = await on.query<DeadLetterRow>(`${DEAD_LETTER} where id = $1`, [id])
   return rows[0]
 }
-
-/** Marks an open dead letter as dealt with; `false` when somebody was quicker. */
-export async function decideDeadLetter(on: Queryable, id: number, state: 'replayed' | 'discarded'): Promise<boolean> {
-  const { rowCount } = await on.query(
-    `update dead_letter set state = $2, decided_at = clock_timestamp() where id = $1 and state = 'open'`,
-    [id, state],
-  )
-  return rowCount === 1
-}
-
-/** An answer that was given under an idempotency key. */
-export type KeptAnswer = { readonly requestHash: Buffer; readonly httpCode: number; readonly body: unknown }
-
-export async function keptAnswer(on: Queryable, scope: string, key: string): Promise<KeptAnswer | undefined> {
-  const { rows } = await on.query<KeptAnswer>(
-    `select request_hash as "requestHash", http_code as "httpCode", body from answer where scope = $1 and key = $2`,
-    [scope, key],
-  )
-  return rows[0]
-}
-
-/** Keeps an answer; the first one under a key stays. */
-export const keepAnswer = (on: Queryable, scope: string, key: string, answer: KeptAnswer) =>
-  on.query(
-    `insert into answer (scope, key, request_hash, http_code, body) values ($1, $2, $3, $4, $5) on conflict do nothing`,
-    [scope, key, answer.requestHash, answer.httpCode, JSON.stringify(answer.body)],
-  )

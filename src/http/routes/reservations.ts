@@ -4,6 +4,7 @@ import type { Static } from 'typebox'
 import { readInstant } from '../../app/time-text.ts'
 import type { HoldAnswer, HoldRefusal } from '../../core/hold.ts'
 import { after, canonicalSku, type Instant, MAX_UNITS, type ShopId, type Sku, shopOf } from '../../core/ids.ts'
+import type { OrderAnswer as Recorded } from '../../core/order.ts'
 import type { ShopOrderLine } from '../../core/shop-order.ts'
 import type { CheckoutMessage } from '../../messages.ts'
 import { actorOf, need } from '../auth.ts'
@@ -50,7 +51,7 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
       },
     },
     (request, reply) =>
-      once(request, reply, async () => {
+      once(request, reply, async (keepBy) => {
         const shop = shopIn(world, request.params.shop)
         const now = await world.now()
         const lines = request.body.lines.map(({ sku, units }, index) => ({
@@ -60,6 +61,7 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
         const reservation = reservationId(shop, request.params.key)
         refuseTooManyUnits(lines)
         const isNew = (await world.reservation(shop, reservation)) === undefined
+        const tell = (answer: HoldAnswer): Answered => granted(answer, request.params, isNew)
         const answer = await world.lane.submit(
           {
             kind: 'hold',
@@ -70,10 +72,10 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
             mode: request.body.mode ?? 'all',
             until: untilOf(request.body.until, now),
           },
-          { actor: actorOf(request), cause: `request:${request.id}` },
+          { actor: actorOf(request), cause: `request:${request.id}`, ...keepBy(tell) },
           'checkout',
         )
-        return granted(answer, request.params, isNew)
+        return tell(answer)
       }),
   )
 
@@ -109,13 +111,14 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
       },
     },
     (request, reply) =>
-      once(request, reply, async () => {
+      once(request, reply, async (keepBy) => {
         const shop = shopIn(world, request.params.shop)
-        const body = await world.lane.submit(
+        const tell = (body: { readonly releasedUnits: number }): Answered => ({ httpCode: 200, body })
+        const answer = await world.lane.submit(
           { kind: 'release', shop, reservation: reservationId(shop, request.params.key) },
-          { actor: actorOf(request), cause: `request:${request.id}` },
+          { actor: actorOf(request), cause: `request:${request.id}`, ...keepBy(tell) },
         )
-        return { httpCode: 200, body }
+        return tell(answer)
       }),
   )
 
@@ -132,7 +135,7 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
       },
     },
     (request, reply) =>
-      once(request, reply, async () => {
+      once(request, reply, async (keepBy) => {
         const shop = shopIn(world, request.params.shop)
         const reservation = reservationId(shop, request.params.key)
         const { order, orderId = order, lineIds = {} } = request.body
@@ -148,12 +151,13 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
             units: grantedUnits,
           }),
         )
+        const tell = (answer: Recorded): Answered => ({ httpCode: 200, body: { order, ...answer } })
         const answer = await world.lane.submit(
           { kind: 'order', shop, reservation, order: { orderId, orderNumber: order, state: 'open', lines } },
-          { actor: actorOf(request), cause: `order:${order}` },
+          { actor: actorOf(request), cause: `order:${order}`, ...keepBy(tell) },
         )
         await world.onRecorded([order])
-        return { httpCode: 200, body: { order, ...answer } }
+        return tell(answer)
       }),
   )
 
@@ -170,19 +174,20 @@ export function reservationRoutes(app: FastifyInstance, world: HttpWorld): void 
       },
     },
     (request, reply) =>
-      once(request, reply, async () => {
+      once(request, reply, async (keepBy) => {
         const shop = shopIn(world, request.params.shop)
         const { order, orderId = order, state = 'open', lines } = request.body
         const read = lines.map(
           ({ lineId, sku, units }, index): ShopOrderLine => ({ lineId, sku: skuIn(sku, `lines.${index}.sku`), units }),
         )
         refuseTooManyUnits(read)
+        const tell = (answer: Recorded): Answered => ({ httpCode: 200, body: { order, ...answer } })
         const answer = await world.lane.submit(
           { kind: 'order', shop, order: { orderId, orderNumber: order, state, lines: read } },
-          { actor: actorOf(request), cause: `order:${order}` },
+          { actor: actorOf(request), cause: `order:${order}`, ...keepBy(tell) },
         )
         await world.onRecorded([order])
-        return { httpCode: 200, body: { order, ...answer } }
+        return tell(answer)
       }),
   )
 }
