@@ -5,7 +5,7 @@ import { after, type Instant, type ShopId, type Sku } from '../core/ids.ts'
 import { type Band, bandOf, correction, DECREMENT_WITHIN_MS, type RaiseHold } from '../core/publication.ts'
 import type { SkuState } from '../core/stock.ts'
 import type { ShownProduct, StockWrite, WriteOutcome } from './ports.ts'
-import type { DirtyMark, GuardRow, MerchantSettings, SeenRow, ShopIncident } from './shop-ports.ts'
+import type { DirtyMark, GuardRow, MerchantSettings, OwnUnits, SeenRow, ShopIncident } from './shop-ports.ts'
 
 /** Why a rise has to wait: after a silence what the shop sold by itself is not known yet (L2). */
 export type RaiseRule = Exclude<RaiseHold, 'fight'>
@@ -31,7 +31,7 @@ export type Facts = {
   readonly mark: DirtyMark
   readonly product: ShownProduct | undefined
   readonly state: SkuState | undefined
-  readonly own: { readonly units: number; readonly recentOrderAt: Instant | undefined } | undefined
+  readonly own: OwnUnits | undefined
 }
 
 export type Plan = Facts & {
@@ -45,7 +45,7 @@ export type Plan = Facts & {
 /** Plans one number. Only what lies outside its band is written, or what is not closed out. */
 export function planOf(pass: Pass, facts: Facts): Plan {
   const { mark, product, state, own } = facts
-  const band = state && bandOf(state, pass.rules, pass.shop, own?.units ?? 0)
+  const band = state && bandOf(state, pass.rules, pass.shop, own)
   const waitsForOthers = state !== undefined && state.unread.size > 0
   if (!product || !band)
     return { ...facts, write: undefined, stillRefused: false, ruling: undefined, waits: waitsForOthers }
@@ -97,8 +97,8 @@ const inFlightMs = ({ rules, shop }: Pass): number => rules.shops.get(shop)?.ord
 
 /**
  * When a number is worth another look without any news: once the watermark has passed our write (H34), once the shop has had
- * time to subtract an order that we have just read (H40), while a rise has to wait or another shop is not read yet, when somebody
- * else's write is to be judged, and when a refused one is tried again.
+ * time to move its stock for an order that we have just read (H40, and H31, where it moves nothing of ours), while a rise has to
+ * wait or another shop is not read yet, when somebody else's write is to be judged, and when a refused one is tried again.
  */
 export function lookAgainAt(
   pass: Pass,
@@ -110,7 +110,11 @@ export function lookAgainAt(
   const wroteAt = write === undefined || isRefused ? mark.writtenAt : now
   const recheckAt = wroteAt === undefined ? undefined : after(wroteAt, inFlightMs(pass) + RECHECK_MARGIN_MS)
   const refusedAt = isRefused ? now : stillRefused ? mark.refused?.at : undefined
+  const touchedAt = mark.before?.touchedAt
   const times = [
+    ...(touchedAt === undefined || now >= after(touchedAt, DECREMENT_WITHIN_MS)
+      ? []
+      : [after(touchedAt, DECREMENT_WITHIN_MS + 100)]),
     ...(own?.recentOrderAt === undefined ? [] : [after(own.recentOrderAt, DECREMENT_WITHIN_MS + 100)]),
     ...(waits ? [after(now, 1_000)] : []),
     // From the write itself, not from the pass that made it: its echo makes another pass at once, and must not end the waiting.

@@ -37,6 +37,7 @@ type Row = {
   readonly shown?: number
   readonly closeOut?: boolean
   readonly own?: number
+  readonly returned?: number
   readonly recentOrderAt?: number
   readonly mark?: Partial<DirtyMark>
   readonly product?: Partial<ShownProduct>
@@ -76,9 +77,13 @@ async function publish(
       settle: async (_, outcomes) => void settled.push(...outcomes),
       own: async () =>
         new Map(
-          rows.map(({ own = 0, recentOrderAt }, index) => [
+          rows.map(({ own: takenUnits = 0, returned: returnedUnits = 0, recentOrderAt }, index) => [
             index,
-            { units: own, recentOrderAt: recentOrderAt === undefined ? undefined : instantOf(recentOrderAt) },
+            {
+              takenUnits,
+              returnedUnits,
+              recentOrderAt: recentOrderAt === undefined ? undefined : instantOf(recentOrderAt),
+            },
           ]),
         ),
       remember: async (_, seen) => void remembered.push(...seen),
@@ -129,6 +134,7 @@ describe('L6: one pass over a shop', () => {
   test.each([
     ['at its lower end', { sellable: 5, shown: 5 }],
     ['at its upper end', { sellable: 5, shown: 7, own: 2 }],
+    ['where the shop may not have added again what its orders gave back', { sellable: 5, shown: 3, returned: 2 }],
     ['in a shop that does not have the product', { sellable: 5 }],
     ['of which no warehouse has said a word', { shown: 3 }],
   ])('writes nothing inside the band: %s', async (_, row) => {
@@ -162,6 +168,23 @@ describe('L6: one pass over a shop', () => {
   test('a number with a fresh order is looked at when the shop must have subtracted it (H40)', async () => {
     const { lookAgainMs } = await publish([{ sku: 'A', sellable: 4, shown: 5, own: 1, recentOrderAt: NOW - 1_000 }])
     expect(lookAgainMs).toEqual([4_100])
+  })
+
+  test('what a cancelled order gave back is raised only once the shop must have done it itself (H41)', async () => {
+    const row = { sku: 'A', sellable: 5, shown: 2, returned: 2, recentOrderAt: NOW - 1_000 }
+    const { writes, lookAgainMs } = await publish([row])
+    expect(writes).toEqual([[['A', 3, true]]])
+    expect(lookAgainMs).toEqual([4_100])
+    expect((await publish([{ ...row, returned: 0 }])).writes).toEqual([[['A', 5, true]]])
+  })
+
+  test('a number whose orders were told again is looked at twice: the shop may move it after it was read (H31)', async () => {
+    const touched = (ms: number) => ({ before: { units: 5, seenAt: NOW, touchedAt: instantOf(NOW - ms) } })
+    const { lookAgainMs } = await publish([
+      { sku: 'A', sellable: 5, shown: 5, mark: touched(1_000) },
+      { sku: 'B', sellable: 5, shown: 5, mark: touched(5_000) },
+    ])
+    expect(lookAgainMs).toEqual([4_100, undefined])
   })
 
   test('an unknown outcome is settled by reading, and counts as the larger number until then', async () => {

@@ -1,6 +1,7 @@
 /** What the shop side keeps between its rounds. Filled by `adapters/postgres/shop-store.ts` and `publication-store.ts`. */
 import type { ForeignPolicy, ForeignWrite, Guard } from '../core/foreign-write.ts'
 import type { Instant, ShopId, Sku, Units } from '../core/ids.ts'
+import type { OnItsWay } from '../core/publication.ts'
 import type { GiveBack } from './ports.ts'
 
 export type ShopState = 'awaited' | 'registered' | 'connected' | 'inactive' | 'releasing' | 'gone' | 'retired'
@@ -158,15 +159,14 @@ export type ShopIncident = {
   readonly cause: string
 }
 
+/** What the shop may have moved itself, or not yet, and when the youngest order that takes or gives back was read. */
+export type OwnUnits = OnItsWay & { readonly recentOrderAt: Instant | undefined }
+
 export interface PublicationBook {
   claim(shop: ShopId, limit: number): Promise<readonly DirtyMark[]>
   settle(shop: ShopId, outcomes: readonly MarkOutcome[]): Promise<void>
-  /** Units of the shop's own attempts that it may or may not have subtracted (L6), and when the youngest of their orders was read. */
-  own(
-    shop: ShopId,
-    skuIds: readonly number[],
-    decrementWithinMs: number,
-  ): Promise<ReadonlyMap<number, { readonly units: Units; readonly recentOrderAt: Instant | undefined }>>
+  /** What the shop's own attempts and orders may still do to its numbers (L6); a SKU without any is absent. */
+  own(shop: ShopId, skuIds: readonly number[], withinMs: number): Promise<ReadonlyMap<number, OwnUnits>>
   remember(shop: ShopId, rows: readonly SeenRow[]): Promise<void>
   /** Keeps what the merchant had set, before we write for the first time. */
   keepSettings(shop: ShopId, rows: readonly MerchantSettings[]): Promise<unknown>

@@ -25,7 +25,7 @@ describe('L6 A band', () => {
           // Shopware lowers its own number for an order; for one that is still under way it has not.
           if (call.isLowered) shown -= call.units
         }
-        const band = bandOf(house.stateOf(LAMP), house.rules, NORD, own)
+        const band = bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: own, returnedUnits: 0 })
         if (!band) throw new Error('a SKU with a figure has a band')
         expect(correction(shown, band, 'none')).toBeUndefined()
         // Once all of them are ordered and lowered, the shop's own check lets it sell exactly what is left.
@@ -33,6 +33,22 @@ describe('L6 A band', () => {
         expect(correction(lowered, { leastUnits: band.leastUnits, mostUnits: band.leastUnits }, 'none')).toBeUndefined()
       }),
       { numRuns: 300 },
+    )
+  })
+
+  test('L6 A band: while the shop adds by itself what its orders gave back, nobody else does', () => {
+    fc.assert(
+      fc.property(units, fc.array(fc.record({ units: fc.nat(5), isAdded: fc.boolean() })), (rest, returns) => {
+        const returnedUnits = returns.reduce((sum, each) => sum + each.units, 0)
+        const house = openHouse(rulesWith())
+        house.say(netFigure(rest + returnedUnits, at(1)))
+        let shown = returns.reduce((sum, each) => sum + (each.isAdded ? each.units : 0), rest)
+        const band = bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: 0, returnedUnits })
+        if (!band) throw new Error('a SKU with a figure has a band')
+        shown = correction(shown, band, 'none') ?? shown
+        for (const each of returns) if (!each.isAdded) shown += each.units
+        expect(shown).toBe(rest + returnedUnits)
+      }),
     )
   })
 
@@ -64,7 +80,7 @@ describe('L6 A band', () => {
       fc.property(units, (stock) => {
         const house = openHouse(rulesWith({ shops: [NORD, SUED], shop: { whenSilent: 'split' } }))
         house.say(netFigure(stock, at(1)))
-        const least = [NORD, SUED].map((shop) => bandOf(house.stateOf(LAMP), house.rules, shop, 0)?.leastUnits ?? 0)
+        const least = [NORD, SUED].map((shop) => bandOf(house.stateOf(LAMP), house.rules, shop)?.leastUnits ?? 0)
         expect(least[0]).toBe(Math.ceil(stock / 2))
         expect(least[1]).toBe(Math.floor(stock / 2))
       }),
@@ -74,13 +90,16 @@ describe('L6 A band', () => {
   test('no figure, no band: we do not write', () => {
     const house = openHouse(rulesWith())
     house.decide(orderCommand('o', [{ units: 2 }]))
-    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, 0)).toBeUndefined()
+    expect(bandOf(house.stateOf(LAMP), house.rules, NORD)).toBeUndefined()
   })
 
   test('a channel lowers nothing by itself: its band is one number', () => {
     const house = openHouse(rulesWith({ shop: { kind: 'channel' } }))
     house.say(netFigure(4, at(1)))
-    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, 3)).toEqual({ leastUnits: 4, mostUnits: 4 })
+    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: 3, returnedUnits: 3 })).toEqual({
+      leastUnits: 4,
+      mostUnits: 4,
+    })
   })
 
   test('an order may still lower the shop’s number for a bounded time after it was first read', () => {

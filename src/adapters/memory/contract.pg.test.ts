@@ -456,4 +456,15 @@ test('what was seen, refused, kept and told about a number is remembered alike',
     return sku === undefined ? Promise.resolve() : book.keepGuards(shop, [{ skuId, sku, toldAt: undefined, guard }])
   })
   expect(JSON.stringify(await looks((book, skuId) => book.gaveBack(shop, [skuId])))).not.toContain('settingsKept')
+  const own = async (book: ReturnType<typeof publicationBookOn>) =>
+    timeless(
+      [
+        ...(await book.own(
+          shop,
+          [...store.skusById.keys()].map((place) => place + 1),
+          60_000,
+        )),
+      ].toSorted(),
+    )
+  expect(await own(publicationBookOn(store))).toEqual(await own(postgresPublications(fresh.database)))
 })

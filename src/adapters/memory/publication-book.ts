@@ -1,12 +1,36 @@
 /** Which numbers of which shop have to be looked at, in memory: the twin of `postgres/publication-store.ts`. */
-import type { DirtyMark, PublicationBook } from '../../app/shop-ports.ts'
+import type { DirtyMark, OwnUnits, PublicationBook } from '../../app/shop-ports.ts'
 import type { Guard } from '../../core/foreign-write.ts'
-import { after, type Instant, instantOf, type ShopId } from '../../core/ids.ts'
+import { after, type Instant, instantOf, type ShopId, skuOf } from '../../core/ids.ts'
+import { type SkuEntryBody, streamOfSku } from '../../core/ledger.ts'
 import { demandAt, type MemoryStore, markDirty, marksOf, type PublicationRow } from './store.ts'
 
 const CLAIM_MS = 30_000
 /** A mark that fails waits twice as long each time, up to this. */
 const MAX_BACK_OFF_MS = 60_000
+
+const latest = (a: Instant | undefined, b: Instant | undefined): Instant | undefined =>
+  a === undefined ? b : b === undefined || a > b ? a : b
+
+/** What orders of a shop gave back since a moment: the ledger is where an end has its moment. */
+function* givenBackSince(store: MemoryStore, shop: ShopId, since: Instant) {
+  for (let place = store.ledger.length - 1; place >= 0; place -= 1) {
+    const entry = store.ledger[place]
+    if (entry === undefined) return
+    const at = instantOf(Date.parse(entry.at))
+    if (at <= since) return
+    if (entry.kind !== 'order' || !isSkuEntry(entry.body)) continue
+    for (const change of entry.body.changes) {
+      if (change.set !== 'demand' || change.demand.shop !== shop) continue
+      const { end, units } = change.demand
+      const table = store.skus.get(skuOf(entry.stream.slice(streamOfSku('').length)))
+      if (table && (end === 'cancelled' || end === 'released')) yield { skuId: table.id, units, at }
+    }
+  }
+}
+
+const isSkuEntry = (body: unknown): body is SkuEntryBody =>
+  typeof body === 'object' && body !== null && 'changes' in body
 
 /** The publisher's memory. */
 export function publicationBookOn(store: MemoryStore): PublicationBook {
@@ -63,24 +87,32 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
       }
     },
 
-    async own(shop, skuIds, decrementWithinMs) {
-      const found = new Map<number, { readonly units: number; readonly recentOrderAt: Instant | undefined }>()
+    async own(shop, skuIds, withinMs) {
+      const since = after(store.now(), -withinMs)
+      const found = new Map<number, OwnUnits>()
+      const add = (skuId: number, part: OwnUnits): void => {
+        const before = found.get(skuId)
+        found.set(skuId, {
+          takenUnits: part.takenUnits + (before?.takenUnits ?? 0),
+          returnedUnits: part.returnedUnits + (before?.returnedUnits ?? 0),
+          recentOrderAt: latest(part.recentOrderAt, before?.recentOrderAt),
+        })
+      }
       for (const skuId of skuIds) {
         const table = store.skusById[skuId - 1]
         if (!table) continue
-        let units = 0
-        let recent: Instant | undefined
         for (const no of table.live) {
-          const { shop: owner, phase, placedAt, units: part, reservation } = demandAt({ table, no })
+          const { shop: owner, phase, placedAt, units, reservation } = demandAt({ table, no })
           if (owner !== shop) continue
           const via = reservation === undefined ? undefined : store.reservations.get(reservation)?.via
-          const isRecent = placedAt !== undefined && placedAt > store.now() - decrementWithinMs
+          const isRecent = placedAt !== undefined && placedAt > since
           if (!(phase === 'held' && via === 'gateway') && !isRecent) continue
-          units += part
-          if (placedAt !== undefined && (recent === undefined || placedAt > recent)) recent = placedAt
+          add(skuId, { takenUnits: units, returnedUnits: 0, recentOrderAt: placedAt })
         }
-        if (units > 0) found.set(skuId, { units, recentOrderAt: recent })
       }
+      const asked = new Set(skuIds)
+      for (const { skuId, units, at } of givenBackSince(store, shop, since))
+        if (asked.has(skuId)) add(skuId, { takenUnits: 0, returnedUnits: units, recentOrderAt: at })
       return found
     },
 

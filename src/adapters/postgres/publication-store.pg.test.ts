@@ -218,15 +218,30 @@ describe('what was seen and written', () => {
   })
 })
 
-test('L6: own units are those of open order calls, and of orders of the last moments', async () => {
+test('L6: own units are those of open order calls, and what orders took or gave back in the last moments', async () => {
   const { rows } = await fresh.database.pool.query<{ id: number }>(`select id from sku where sku = 'C'`)
   const id = rows[0]?.id ?? 0
   await lane.submit(orderCall('own', [['C', 3]]), origin)
-  expect((await book.own(nord, [id], 5_000)).get(id)).toMatchObject({ units: 3, recentOrderAt: undefined })
+  expect((await book.own(nord, [id], 5_000)).get(id)).toEqual({
+    takenUnits: 3,
+    returnedUnits: 0,
+    recentOrderAt: undefined,
+  })
   await lane.submit(order('own', [{ sku: 'C', units: 3, lineKey: 'own-C' }]), origin)
   const recent = (await book.own(nord, [id], 5_000)).get(id)
-  expect(recent?.units).toBe(3)
+  expect(recent).toMatchObject({ takenUnits: 3, returnedUnits: 0 })
   expect(recent?.recentOrderAt).toBeTypeOf('number')
+  expect((await book.own(nord, [id], 0)).get(id)).toBeUndefined()
+  expect((await book.own(till, [id], 5_000)).size).toBe(0)
+  const smaller = order('own', [{ sku: 'C', units: 1, lineKey: 'own-C' }])
+  await lane.submit(smaller, origin)
+  expect((await book.own(nord, [id], 5_000)).get(id)).toMatchObject({ takenUnits: 1, returnedUnits: 2 })
+  await lane.submit({ ...smaller, order: { ...smaller.order, state: 'cancelled' } }, origin)
+  expect((await book.own(nord, [id], 5_000)).get(id)).toMatchObject({
+    takenUnits: 0,
+    returnedUnits: 3,
+    recentOrderAt: expect.any(Number),
+  })
   expect((await book.own(nord, [id], 0)).get(id)).toBeUndefined()
   expect((await book.own(till, [id], 5_000)).size).toBe(0)
 })

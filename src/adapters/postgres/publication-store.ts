@@ -4,6 +4,7 @@ import type { DirtyMark, PublicationBook } from '../../app/shop-ports.ts'
 import { type Instant, skuOf } from '../../core/ids.ts'
 import { type Database, timestamp } from './database.ts'
 import { GUARD_COLUMNS, type GuardColumns, guardOf, keepGuardRows } from './guard-rows.ts'
+import { ownUnits } from './own-units.ts'
 
 /** A claim lasts far longer than a pass: only a dead process loses it. */
 const CLAIM_SECONDS = 30
@@ -80,25 +81,7 @@ export function publicationBookOn(database: Database): PublicationBook {
       })
     },
 
-    /** Units of the shop's own attempts that it may or may not have subtracted (L6), and until when the youngest order counts. */
-    async own(shop, skuIds, decrementWithinMs) {
-      const { rows } = await pool.query<{ sku_id: number; units: number; recent: Instant | null }>(
-        // Index: demand_live_idx.
-        `select demand.sku_id,
-                sum(demand.units)::int as units,
-                max(demand.placed_at) as recent
-         from demand
-         left join reservation on reservation.id = demand.reservation
-         where demand.sku_id = any($2)
-           and demand.ended is null
-           and demand.shop = $1
-           and ((demand.phase = 'held' and reservation.via = 'gateway')
-             or demand.placed_at > clock_timestamp() - make_interval(secs => $3))
-         group by demand.sku_id`,
-        [shop, skuIds, decrementWithinMs / 1000],
-      )
-      return new Map(rows.map((row) => [row.sku_id, { units: row.units, recentOrderAt: row.recent ?? undefined }]))
-    },
+    own: (shop, skuIds, withinMs) => ownUnits(database, shop, skuIds, withinMs),
 
     /** Keeps what was seen and written. */
     async remember(shop, rows) {
