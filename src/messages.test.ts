@@ -11,6 +11,8 @@ import {
 const ALL: readonly CheckoutMessage[] = [
   { key: 'NOT_ENOUGH', leftUnits: 3, label: 'Lamp' },
   { key: 'NOT_ENOUGH', leftUnits: 0 },
+  { key: 'CAP_REACHED', capUnits: 3, leftUnits: 1, label: 'Lamp' },
+  { key: 'CAP_REACHED', capUnits: 3, leftUnits: 0 },
   { key: 'ORDER_BEING_PLACED' },
   { key: 'PREVIOUS_ATTEMPT_OPEN', seconds: 4 },
   { key: 'UNDECIDED' },

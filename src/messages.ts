@@ -10,6 +10,7 @@ export type Language = 'de' | 'en'
 /** One thing to tell the buyer, with the numbers it needs. `label` is the name of the product as the cart shows it. */
 export type CheckoutMessage =
   | { readonly key: 'NOT_ENOUGH'; readonly leftUnits: Units; readonly label?: string }
+  | { readonly key: 'CAP_REACHED'; readonly capUnits: Units; readonly leftUnits: Units; readonly label?: string }
   | { readonly key: 'ORDER_BEING_PLACED' }
   | { readonly key: 'PREVIOUS_ATTEMPT_OPEN'; readonly seconds: number }
   | { readonly key: 'UNDECIDED' }
@@ -70,6 +71,12 @@ const texts: Record<Language, (message: CheckoutMessage) => string> = {
         if (message.leftUnits <= 0) return `${product} ist leider gerade ausverkauft.`
         return `${product} ist nur noch ${message.leftUnits} Mal verfügbar. Bitte passen Sie die Menge an.`
       }
+      case 'CAP_REACHED': {
+        const product = named(message.label, '„', '“') || 'Dieser Artikel'
+        const most = `${product} wird höchstens ${message.capUnits} Mal je Kunde abgegeben.`
+        if (message.leftUnits <= 0) return `${most} So viele haben Sie schon bestellt.`
+        return `${most} Sie können noch ${message.leftUnits} bestellen. Bitte passen Sie die Menge an.`
+      }
       case 'ORDER_BEING_PLACED':
         return 'Ihre Bestellung wird gerade schon aufgegeben. Bitte warten Sie einen Augenblick.'
       case 'PREVIOUS_ATTEMPT_OPEN': {
@@ -93,6 +100,11 @@ const texts: Record<Language, (message: CheckoutMessage) => string> = {
         const product = named(message.label, '“', '”') || 'This item'
         if (message.leftUnits <= 0) return `${product} has just sold out, sorry.`
         return `Only ${message.leftUnits} of ${named(message.label, '“', '”') || 'this item'} left. Please adjust the quantity.`
+      }
+      case 'CAP_REACHED': {
+        const most = `We sell at most ${message.capUnits} of ${named(message.label, '“', '”') || 'this item'} to one customer.`
+        if (message.leftUnits <= 0) return `${most} You have ordered that many already.`
+        return `${most} You can still order ${message.leftUnits}. Please adjust the quantity.`
       }
       case 'ORDER_BEING_PLACED':
         return 'Your order is already being placed. Please wait a moment.'

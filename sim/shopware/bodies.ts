@@ -36,7 +36,8 @@ export function gatewayBody(
   context.token = token
   inner.states = Object.fromEntries(view.states.map((state) => [state, state]))
   const customer = objectOf(context.customer)
-  if (cart.registered) Object.assign(customer, { firstName: 'Ada', lastName: 'Example', email: `${token}@example.org` })
+  if (cart.registered)
+    Object.assign(customer, { firstName: 'Ada', lastName: 'Example', email: cart.email ?? `${token}@example.org` })
   const lines = cart.lines.map((line) => cartLine(world, line, view.edits))
   const delivery = objectOf(listOf(told.deliveries)[0])
   const position = objectOf(listOf(delivery.positions)[0])

@@ -20,7 +20,13 @@ export type Product = {
 export type CartLine = { readonly id: string; readonly productId: string; units: number; payload: JsonObject }
 
 /** A buyer's basket. The token outlives the order. */
-export type Cart = { token: string; registered: boolean; lines: CartLine[]; readonly language: 'de-DE' | 'en-GB' }
+export type Cart = {
+  token: string
+  registered: boolean
+  lines: CartLine[]
+  readonly language: 'de-DE' | 'en-GB'
+  email?: string
+}
 
 /** A part of an order with its own moments. */
 export type Stateful = { readonly id: string; state: string; readonly createdAt: number; updatedAt: number | null }

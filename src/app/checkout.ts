@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type Buyer, hasCaps } from '../core/cap.ts'
 import type { Configuration, ShopRules } from '../core/configuration.ts'
 import type { ReleaseCommand } from '../core/decide.ts'
 import { type HoldCommand, type HoldRefusal, unitsBySku } from '../core/hold.ts'
@@ -23,6 +24,8 @@ export type CheckoutCall = {
   readonly cartBlocked: boolean
   /** HMAC of the cart token. */
   readonly basket: Uint8Array
+  /** Digests by which the buyer is known again; nobody where nothing is known of him. */
+  readonly buyer?: Buyer
   readonly lines: readonly {
     readonly sku: Sku
     readonly units: Units
@@ -34,6 +37,7 @@ export type CheckoutCall = {
 /** What the buyer is told; empty: no objection. */
 export type Objection =
   | { readonly key: 'NOT_ENOUGH'; readonly leftUnits: Units; readonly label?: string }
+  | { readonly key: 'CAP_REACHED'; readonly capUnits: Units; readonly leftUnits: Units; readonly label?: string }
   | { readonly key: 'ORDER_BEING_PLACED' }
   | { readonly key: 'PREVIOUS_ATTEMPT_OPEN'; readonly seconds: number }
   | { readonly key: 'UNDECIDED' }
@@ -89,6 +93,8 @@ export async function answerCheckout(
     reservation: `call-${(ports.newId ?? randomUUID)()}`,
     via: 'gateway',
     mode: 'all',
+    // Where nothing is capped, nobody is remembered.
+    ...(call.buyer && hasCaps(ports.rules().shops.get(shop)) ? { buyer: call.buyer } : {}),
   } as const
   const origin = { actor: `shop:${shop}`, cause: 'checkout', basket: call.basket }
   if (mustNotDecide(ports, shop)) {
@@ -173,12 +179,23 @@ function objectionsTo(refusal: HoldRefusal, call: CheckoutCall): readonly Object
       return [{ key: 'ORDER_BEING_PLACED' }]
     case 'PREVIOUS_ATTEMPT_OPEN':
       return [{ key: 'PREVIOUS_ATTEMPT_OPEN', seconds: refusal.secondsLeft }]
+    case 'CAP_REACHED':
+      return refusal.caps.map(({ sku, capUnits, leftUnits }) => ({
+        key: 'CAP_REACHED',
+        capUnits,
+        leftUnits,
+        ...labelOf(call, sku),
+      }))
     case 'NOT_ENOUGH':
       return refusal.lines.map(({ sku, sellableUnits }) => notEnough(call, sku, sellableUnits))
   }
 }
 
 function notEnough(call: CheckoutCall, sku: Sku, leftUnits: Units): Objection {
+  return { key: 'NOT_ENOUGH', leftUnits, ...labelOf(call, sku) }
+}
+
+function labelOf(call: CheckoutCall, sku: Sku): { readonly label?: string } {
   const label = call.lines.find((line) => line.sku === sku)?.label
-  return { key: 'NOT_ENOUGH', leftUnits, ...(label === undefined ? {} : { label }) }
+  return label === undefined ? {} : { label }
 }

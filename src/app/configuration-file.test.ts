@@ -37,6 +37,10 @@ shops:
     undecidedBelowUnits: 7
     whenSilent: split
     foreignWrites: warn
+    capPerCustomer: 3
+    capPerAddress: 6
+    capBySku: { LAMP: 1 }
+    capShare: 25%
     paymentFailed: soft
     paymentFailedAfter: 2h
     warehouseKnowsOrdersBefore: 2026-11-01T00:00:00+01:00
@@ -87,6 +91,7 @@ describe('holdfast.yaml', () => {
         undecidedBelowUnits: 7,
         whenSilent: 'split',
         foreignWrites: 'warn',
+        caps: { perCustomerUnits: 3, perAddressUnits: 6, sharePercent: 25, bySku: new Map([['LAMP', 1]]) },
         paymentFailed: 'soft',
         paymentFailedAfterMs: 7_200_000,
         warehouseKnowsOrdersBefore: Date.parse('2026-10-31T23:00:00Z'),

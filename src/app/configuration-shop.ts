@@ -1,7 +1,7 @@
 /** One shop of `holdfast.yaml`: its schema, what its keys say about each other, and its rules in the core. */
 import { type Static, Type } from 'typebox'
 import type { ShopRules } from '../core/configuration.ts'
-import { type Instant, instantOf, shopOf, warehouseOf } from '../core/ids.ts'
+import { type Instant, instantOf, MAX_UNITS, shopOf, warehouseOf } from '../core/ids.ts'
 import { PAYMENT_FAILED_AFTER_MS } from '../core/unpaid.ts'
 import {
   duration,
@@ -17,6 +17,8 @@ import {
   zone,
 } from './configuration-parts.ts'
 import { readInstant } from './time-text.ts'
+
+const cap = Type.Integer({ minimum: 1, maximum: MAX_UNITS, description: `whole units from 1 to ${MAX_UNITS}` })
 
 /** The schema of one shop. */
 export const shop = Type.Object(
@@ -42,6 +44,14 @@ export const shop = Type.Object(
       Type.Union([Type.Literal('restore'), Type.Literal('warn'), Type.Literal('ignore')], {
         description: 'restore, warn or ignore',
       }),
+    ),
+    capPerCustomer: Type.Optional(cap),
+    capPerAddress: Type.Optional(cap),
+    capBySku: Type.Optional(
+      Type.Record(Type.String(), cap, { description: 'units by SKU, such as { TSHIRT-BLK-M: 3 }' }),
+    ),
+    capShare: Type.Optional(
+      Type.String({ pattern: '^([1-9][0-9]?|100)%$', description: 'a whole part of hundred, such as 25%' }),
     ),
     paymentFailed: Type.Optional(
       Type.Union([Type.Literal('cancel'), Type.Literal('soft'), Type.Literal('keep')], {
@@ -96,6 +106,7 @@ export function sayShops(
     sayDuration(`shops.${key}.paymentFailedAfter`, each.paymentFailedAfter, BOUNDS.paymentFailedAfter, say)
     saySkus(`shops.${key}.safetyBySku`, each.safetyBySku, say)
     saySkus(`shops.${key}.quotaBySku`, each.quotaBySku, say)
+    saySkus(`shops.${key}.capBySku`, each.capBySku, say)
   }
 }
 
@@ -124,6 +135,7 @@ export const shopRulesOf = (key: string, each: ShopDocument): ShopRules => ({
   undecidedBelowUnits: each.undecidedBelowUnits ?? DEFAULTS.undecidedBelowUnits,
   whenSilent: each.whenSilent ?? 'shared',
   foreignWrites: each.foreignWrites ?? 'restore',
+  ...capsOf(each),
   paymentFailed: each.paymentFailed ?? 'cancel',
   paymentFailedAfterMs:
     each.paymentFailedAfter === undefined ? PAYMENT_FAILED_AFTER_MS : durationMs(each.paymentFailedAfter),
@@ -131,6 +143,19 @@ export const shopRulesOf = (key: string, each: ShopDocument): ShopRules => ({
     ? {}
     : { warehouseKnowsOrdersBefore: momentOf(each.warehouseKnowsOrdersBefore) }),
 })
+
+/** Nothing at all where nothing is capped: then nobody looks at who buys. */
+function capsOf({ capPerCustomer, capPerAddress, capBySku, capShare }: ShopDocument): Pick<ShopRules, 'caps'> {
+  if ([capPerCustomer, capPerAddress, capBySku, capShare].every((each) => each === undefined)) return {}
+  return {
+    caps: {
+      ...(capPerCustomer === undefined ? {} : { perCustomerUnits: capPerCustomer }),
+      ...(capPerAddress === undefined ? {} : { perAddressUnits: capPerAddress }),
+      ...(capShare === undefined ? {} : { sharePercent: Number.parseInt(capShare, 10) }),
+      bySku: skuMap(capBySku),
+    },
+  }
+}
 
 /** The check has read it before. */
 function momentOf(text: string): Instant {

@@ -1,4 +1,5 @@
 /** What people decide, as data: one value, versioned as a whole; every decision names the version that it used. */
+import type { Caps } from './cap.ts'
 import type { ForeignPolicy } from './foreign-write.ts'
 import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
 import type { PaymentFailed } from './unpaid.ts'
@@ -46,6 +47,8 @@ export type ShopRules = {
   readonly whenSilent: 'shared' | 'split'
   /** What follows when somebody else writes a number in the shop; `restore` if absent. */
   readonly foreignWrites?: ForeignPolicy
+  /** The most that one buyer may have open; absent: as much as there is. */
+  readonly caps?: Caps
   /** What follows when every payment of an order has failed; `cancel` if absent. */
   readonly paymentFailed?: PaymentFailed
   /** How long after that; half an hour if absent. */

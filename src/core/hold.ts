@@ -1,4 +1,5 @@
 /** Holds: demands before their order is known (L2, L5). A hold can be refused; what is granted waits for its order or its end. */
+import { type Buyer, countGranted, type ReachedCap, reachedCap } from './cap.ts'
 import { type Deadline, type Demand, isHeld, youngestFirst } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
 import type { Instant, ShopId, Sku, Units } from './ids.ts'
@@ -15,6 +16,8 @@ export type HoldCommand = {
   readonly reservation: string
   readonly via: 'gateway' | 'api'
   readonly lines: readonly HoldLine[]
+  /** Who buys, where his shop caps what one buyer may have. */
+  readonly buyer?: Buyer
   /** `all` or nothing, or as much of each line as there is. */
   readonly mode: 'all' | 'partial'
   /**
@@ -37,6 +40,7 @@ export type Grant = {
 /** Why a hold is refused, with the numbers that decided. Never thrown. */
 export type HoldRefusal =
   | { readonly kind: 'NOT_ENOUGH'; readonly lines: readonly MissingLine[] }
+  | { readonly kind: 'CAP_REACHED'; readonly caps: readonly ReachedCap[] }
   | { readonly kind: 'ORDER_BEING_PLACED'; readonly secondsLeft: number }
   | { readonly kind: 'PREVIOUS_ATTEMPT_OPEN'; readonly secondsLeft: number; readonly lines: readonly MissingLine[] }
 
@@ -70,6 +74,8 @@ export function decideHold(drafts: Drafts, command: HoldCommand): HoldAnswer {
   }
   if (missing.length > 0 && command.mode === 'all')
     return { granted: false, refusal: refusalFor(drafts, command, missing) }
+  const capped = capRefusal(drafts, command, asked)
+  if (capped) return { granted: false, refusal: capped }
   return grant(drafts, command, new Map(missing.map((line) => [line.sku, line.sellableUnits])))
 }
 
@@ -105,7 +111,9 @@ function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, 
   for (const [sku, units] of asked) {
     const draft = draftFor(drafts, sku)
     const wanted = Math.min(units, ceilings.get(sku) ?? units)
+    const hadUnits = ownUnits(draft, command)
     holdMore(draft, command, wanted)
+    if (command.buyer) countGranted(draft, command.buyer, ownUnits(draft, command) - hadUnits)
     const held = ownDemands(draft, command)
     grants.push({
       sku,
@@ -234,6 +242,38 @@ function refusalFor(drafts: Drafts, command: HoldCommand, missing: readonly Miss
     return { kind: 'PREVIOUS_ATTEMPT_OPEN', secondsLeft: secondsUntil(first.now, freeAt), lines: missing }
   }
   return { kind: 'NOT_ENOUGH', lines: missing }
+}
+
+/** A buyer who would have more than his shop lets one have. Where only the attempt before this one stands in the way, he is told to wait (H36). */
+function capRefusal(drafts: Drafts, command: HoldCommand, asked: ReadonlyMap<Sku, Units>): HoldRefusal | undefined {
+  const { buyer, shop } = command
+  if (!buyer) return undefined
+  const lineKeys = keysOf(command)
+  const caps = [...asked].flatMap(
+    ([sku, units]) => reachedCap(draftFor(drafts, sku), { shop, buyer, units, lineKeys }) ?? [],
+  )
+  if (caps.length === 0) return undefined
+  const own = caps.every(({ onlyOwnAttempts }) => onlyOwnAttempts) ? ownAttemptsEndIn(drafts, command) : undefined
+  if (own === undefined) return { kind: 'CAP_REACHED', caps }
+  const lines = caps.map(({ sku, leftUnits }) => ({ sku, askedUnits: asked.get(sku) ?? 0, sellableUnits: leftUnits }))
+  return { kind: 'PREVIOUS_ATTEMPT_OPEN', secondsLeft: own, lines }
+}
+
+/** In how many seconds the last open attempt of this very cart can have ended; `undefined` where it has none. */
+function ownAttemptsEndIn(drafts: Drafts, command: HoldCommand): number | undefined {
+  const keys = keysOf(command)
+  let seconds: number | undefined
+  for (const draft of drafts.values()) {
+    const inFlightMs = draft.rules.shops.get(command.shop)?.orderInFlightMs ?? 0
+    for (const { deadline } of liveDemands(
+      draft,
+      (each) => isHeld(each) && each.shop === command.shop && each.lineKey !== undefined && keys.has(each.lineKey),
+    )) {
+      if (deadline?.kind !== 'watermark') continue
+      seconds = Math.max(seconds ?? 0, secondsUntil(draft.now, deadline.calledAt + inFlightMs))
+    }
+  }
+  return seconds
 }
 
 function draftFor(drafts: Drafts, sku: Sku): Draft {

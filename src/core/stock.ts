@@ -85,6 +85,8 @@ export type SkuState = {
   readonly shopCounts: Map<ShopId, ShopCount>
   /** What shops last showed that are back from a silence and not read yet: for everyone else it counts as sold (L2). No part of the fold. */
   readonly unread: Map<ShopId, UnreadShown>
+  /** Open units of the buyers that a command names, by their digests, where a shop caps them. No part of the fold. */
+  readonly buyers: Map<string, Units>
 }
 
 /** One step of a decision, small enough to replay: the state is the fold of all of them. `why` is for people. */
@@ -105,6 +107,7 @@ export const emptyState = (sku: Sku): SkuState => ({
   shelfCounts: new Map(),
   shopCounts: new Map(),
   unread: new Map(),
+  buyers: new Map(),
 })
 
 /** The name of an inbound line within its SKU. */
@@ -163,6 +166,11 @@ export function shopCount(state: SkuState, shop: ShopId): ShopCount {
   const made = { open: 0, shortage: 0, untracked: 0 }
   state.shopCounts.set(shop, made)
   return made
+}
+
+/** Counts units of a buyer. */
+export const addBuyerUnits = ({ buyers }: SkuState, key: string, units: Units): void => {
+  buyers.set(key, (buyers.get(key) ?? 0) + units)
 }
 
 /** Live units that no supply covers, over all shops. */

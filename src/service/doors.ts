@@ -124,6 +124,7 @@ function appDoors(ports: DoorPorts): HttpWorld['shopware'] {
       onCall: side.onCall,
     },
     basketOf: (cartToken) => createHmac('sha256', basketKey).update(cartToken).digest(),
+    digest: (text) => createHmac('sha256', basketKey).update(text).digest('hex'),
     isNewWebhook: (shopwareShopId, eventId) => isNewWebhook(database, shopwareShopId, eventId),
     onConnected: side.onRegistered,
     onAway: side.onAway,

@@ -104,14 +104,14 @@ export function cartsOf({ environment, guests, productIdOf, newEmail }: CartTool
   }
 
   /** Makes the cart's buyer a guest; Shopware gives a new token, and the cart moves along. */
-  const registerGuest = async (cart: Cart): Promise<void> => {
+  const registerGuest = async (cart: Cart, email = newEmail()): Promise<void> => {
     const answer = await call(
       {
         method: 'POST',
         path: '/store-api/account/register',
         body: {
           guest: true,
-          email: newEmail(),
+          email,
           salutationId: guests.salutationId,
           firstName: 'Test',
           lastName: 'Buyer',
@@ -169,9 +169,11 @@ export function cartsOf({ environment, guests, productIdOf, newEmail }: CartTool
     readonly sku: string
     readonly units: number
     readonly languageId?: string
+    /** A fresh one if absent. */
+    readonly email?: string
   }): Promise<Cart> => {
     const cart = await newCart(wanted.languageId)
-    await registerGuest(cart)
+    await registerGuest(cart, wanted.email)
     await addToCart(cart, wanted.sku, wanted.units)
     return cart
   }

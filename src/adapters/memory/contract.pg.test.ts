@@ -35,10 +35,15 @@ afterEach(async () => {
   await fresh.drop()
 })
 
-/** A quota and safety stock, so that every kind of refusal comes. */
+/** A quota, caps and safety stock, so that every kind of refusal comes. */
 const rules = {
   ...oneRules,
-  shops: new Map([...oneRules.shops].map(([shop, each]) => [shop, { ...each, quotaUnits: 9 }])),
+  shops: new Map(
+    [...oneRules.shops].map(([shop, each]) => [
+      shop,
+      { ...each, quotaUnits: 9, caps: { perCustomerUnits: 5, perAddressUnits: 7, bySku: new Map() } },
+    ]),
+  ),
 }
 
 // ── the commands of a story ──
@@ -83,6 +88,12 @@ const steps = fc.array(
   { minLength: 5, maxLength: 30, size: 'max' },
 )
 
+/** Digests as the checkout makes them. */
+const buyerOf = (customer: string, address: string) => ({
+  customer: Buffer.from(`customer ${customer}`).toString('hex'),
+  address: Buffer.from(`address ${address}`).toString('hex'),
+})
+
 /** A command of the story. Names carry its number: all stories share one database. */
 function commandOf({ what, a, b, units }: Step, story: number, nth: number, now: Instant): Command {
   const sku = skuOf(`S${story}-${a % 2}`)
@@ -110,7 +121,7 @@ function commandOf({ what, a, b, units }: Step, story: number, nth: number, now:
   }
   switch (what) {
     case 'hold':
-      return { ...hold, lines: [line()] }
+      return { ...hold, lines: [line()], buyer: buyerOf(`${story}-${b % 2}`, `${story}`) }
     case 'hold-two':
       return { ...hold, mode: b % 2 === 0 ? 'all' : 'partial', lines: [line(), line(other, 1)] }
     case 'yes':

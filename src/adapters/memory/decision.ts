@@ -1,5 +1,6 @@
 /** One decision as one transaction on the store: load, decide, and all of it, or nothing: the twin of `postgres/lane-batch.ts`. */
 import { AlreadyAnswered, type Attempt, type Origin } from '../../app/lane.ts'
+import { keysOfBuyer } from '../../core/cap.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Answer, type Command, decide, draftsOf } from '../../core/decide.ts'
 import type { Demand } from '../../core/demand.ts'
@@ -59,6 +60,8 @@ export function decideOn(store: MemoryStore, rules: Configuration, command: Comm
     const { shop, via, until, reservation } = command
     const before = store.reservations.get(reservation)
     store.reservations.set(reservation, { ...(before ?? { shop, via, calledAt: now }), until })
+    for (const key of command.buyer ? keysOfBuyer(command.buyer) : [])
+      store.buyers.set(key, (store.buyers.get(key) ?? new Set()).add(reservation))
   }
   const incidents = [...drafts.values()].flatMap((draft) =>
     draft.incidents.map((incident) => ({ ...incident, sku: draft.state.sku })),

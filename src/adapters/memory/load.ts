@@ -1,8 +1,9 @@
 /** Reads the states of SKUs out of the store, each as a copy of its own: the twin of `postgres/load.ts`. */
+import { type Buyer, keysOfBuyer } from '../../core/cap.ts'
 import { type Command, needsAllDemands, skusOf } from '../../core/decide.ts'
-import { type Demand, isHeld, isLive } from '../../core/demand.ts'
+import { type Demand, isHeld, isLive, isOpen } from '../../core/demand.ts'
 import type { Sku } from '../../core/ids.ts'
-import { type SkuState, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
+import { addBuyerUnits, type SkuState, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
 import { ordersToldWhole } from '../../core/word.ts'
 import { demandAt, type MemoryStore, orderKey, type Place, type SkuTable, tableOf } from './store.ts'
 
@@ -55,8 +56,22 @@ export function loadForCommand(store: MemoryStore, command: Command): readonly S
   for (const reservation of [...named.reservations, ...attempts]) bringAll(live(store.byReservation.get(reservation)))
   for (const key of named.lineKeys) bringAll(store.byLineKey.get(key))
   if (named.order !== undefined) bringAll(store.byOrder.get(named.order))
+  if (command.kind === 'hold' && command.buyer)
+    for (const [table, state] of states) countBuyer(store, table, state, command.buyer)
   for (const order of named.orderNumbers) bringAll(store.byOrderNumber.get(order))
   return [...states.values()]
+}
+
+/** Units that a buyer has open. */
+function countBuyer(store: MemoryStore, table: SkuTable, state: SkuState, buyer: Buyer): void {
+  for (const key of keysOfBuyer(buyer)) {
+    for (const reservation of store.buyers.get(key) ?? []) {
+      for (const place of store.byReservation.get(reservation) ?? []) {
+        const demand = demandAt(place)
+        if (place.table === table && isOpen(demand)) addBuyerUnits(state, key, demand.units)
+      }
+    }
+  }
 }
 
 type Names = {
@@ -125,6 +140,7 @@ function shellOf(store: MemoryStore, table: SkuTable): SkuState {
     shelfCounts: new Map([...table.shelfCounts].map(([warehouse, count]) => [warehouse, { ...count }])),
     shopCounts: new Map([...table.shopCounts].map(([shop, count]) => [shop, { ...count }])),
     unread: new Map(),
+    buyers: new Map(),
   }
   for (const [shop, row] of store.shops) {
     if (row.silentFrom === undefined || row.readSinceReturn) continue

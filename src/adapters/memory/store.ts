@@ -114,6 +114,8 @@ export type MemoryStore = {
   readonly watermarks: Map<ShopId, WatermarkRow>
   /** Last signs of life of processes. */
   readonly heartbeats: Map<string, Instant>
+  /** Attempts of a buyer, by the digests that he is known by. */
+  readonly buyers: Map<string, Set<string>>
   /** Orders whose payment failed, by shop and id. */
   readonly unpaid: Map<string, UnpaidRow>
   /** Attempts that were answered. */
@@ -151,6 +153,7 @@ export const memoryStore = (now: () => Instant): MemoryStore => ({
   shops: new Map(),
   watermarks: new Map(),
   heartbeats: new Map(),
+  buyers: new Map(),
   unpaid: new Map(),
   answers: new Set(),
 })

@@ -3,6 +3,7 @@ import { type Command, needsAllDemands } from '../../core/decide.ts'
 import { type Sku, shopOf, warehouseOf } from '../../core/ids.ts'
 import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
 import { ordersToldWhole } from '../../core/word.ts'
+import { fillBuyers } from './buyers.ts'
 import { fillCounts } from './counts.ts'
 import type { Queryable } from './database.ts'
 import {
@@ -67,6 +68,7 @@ export async function loadForDecision(
   await Promise.all([
     fillShelves(on, unknown),
     isSomeShopUnread ? fillUnread(on, byId) : undefined,
+    fillBuyers(on, byId, commands),
     fillLiveDemands(on, byId, whole),
   ])
   const short = [...byId].flatMap(([id, state]) => (isWhole(state) && !state.complete ? [id] : []))

@@ -64,6 +64,7 @@ describe('migrating', () => {
       '0004-unpaid-orders.sql',
       '0005-narrow-hot-path.sql',
       '0006-counters-in-the-row.sql',
+      '0007-buyers.sql',
     ])
     await database.close()
   })

@@ -8,6 +8,7 @@ import type { HoldCommand } from '../../core/hold.ts'
 import type { Instant, Sku, WarehouseId } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
 import { type Change, inboundKey, type SkuState } from '../../core/stock.ts'
+import { saveBuyers } from './buyers.ts'
 import { copyLine, copyRows } from './copy-rows.ts'
 import { assertCounts, countsOf } from './counts.ts'
 import { type Leave, timestamp } from './database.ts'
@@ -30,7 +31,7 @@ export type Outcome = {
   readonly changes: ReadonlyMap<Sku, readonly Change[]>
   readonly entries: readonly LedgerEntry[]
   readonly incidents: readonly (Incident & { readonly sku: Sku })[]
-  readonly reservations: readonly (Pick<HoldCommand, 'reservation' | 'shop' | 'via' | 'until' | 'saidYes'> & {
+  readonly reservations: readonly (Pick<HoldCommand, 'reservation' | 'shop' | 'via' | 'until' | 'saidYes' | 'buyer'> & {
     basket?: Uint8Array
   })[]
   readonly now: Instant
@@ -50,6 +51,7 @@ export function save(on: pg.ClientBase, leave: Leave, outcome: Outcome): void {
   for (const { state } of touched) assertCounts(state)
   const to: Connection = { on, leave }
   saveReservations(to, outcome)
+  leave(saveBuyers(on, outcome))
   if (touched.length > 0) {
     saveSkus(to, touched)
     saveDemands(to, touched)

@@ -18,6 +18,14 @@ create table answer (
 constraint answer_pkey PRIMARY KEY (scope, key);
 comment on table is 'What an Idempotency-Key was answered with; kept some days.';
 
+create table buyer_attempt (
+  key bytea not null,
+  reservation text not null,
+  held_at timestamp with time zone default clock_timestamp() not null
+);
+constraint buyer_attempt_pkey PRIMARY KEY (key, reservation);
+CREATE INDEX buyer_attempt_held_idx ON buyer_attempt USING btree (held_at);
+
 create table configuration (
   version bigint not null,
   document jsonb not null,

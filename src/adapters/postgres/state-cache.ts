@@ -44,6 +44,7 @@ export function openStateCache(maxSkus = MAX_SKUS): StateCache {
       for (const state of states) {
         state.demands.clear()
         state.unread.clear()
+        state.buyers.clear()
         state.complete = false
         // To the end of the map: its first is the one that nobody needed for the longest time.
         remembered.delete(state.sku)

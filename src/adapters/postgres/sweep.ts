@@ -12,6 +12,8 @@ export const KEPT_DAYS = {
   webhooks: 40,
   /** Long enough to look into a dispute with a warehouse. */
   messages: 30,
+  /** Whose attempts were, once none of their units is open: a day, for those that are just being placed. */
+  buyers: 1,
   /** Processes that ended. */
   processes: 30,
 } as const
@@ -62,6 +64,20 @@ const SWEEPS = [
          and state <> 'open'
          and decided_at < clock_timestamp() - make_interval(days => $1)
        order by id
+       limit $2
+     )`,
+  ],
+  // Index: buyer_attempt_held_idx.
+  [
+    KEPT_DAYS.buyers,
+    `delete from buyer_attempt
+     where (key, reservation) in (
+       select key, reservation
+       from buyer_attempt
+       where held_at < clock_timestamp() - make_interval(days => $1)
+         and not exists (
+           select from demand where demand.reservation = buyer_attempt.reservation and ended is null and phase <> 'shipped'
+         )
        limit $2
      )`,
   ],

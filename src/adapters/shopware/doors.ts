@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { CheckoutOutcome, CheckoutPorts } from '../../app/checkout.ts'
 import { answerCheckout } from '../../app/checkout.ts'
 import type { Instant, ShopId } from '../../core/ids.ts'
+import { digestBuyer } from './buyer.ts'
 import { type GatewayCall, gatewayAnswer, readGatewayCall, refuseCart } from './gateway.ts'
 import { confirm, disconnect, type HandshakeResult, type HandshakeWorld, register, senderOf } from './handshake.ts'
 import { isFromItsUrl, type RegistrationRecord } from './registration-record.ts'
@@ -18,6 +19,8 @@ export type ShopwareDoorPorts = {
   readonly checkout: CheckoutPorts
   /** Names a basket without keeping its token. */
   readonly basketOf: (cartToken: string) => Uint8Array
+  /** A keyed digest in hex: names a buyer without telling who he is. */
+  readonly digest: (text: string) => string
   readonly isNewWebhook: (shopwareShopId: string, eventId: string) => Promise<boolean>
   readonly onConnected: (shop: ShopId) => Promise<void>
   readonly onAway: (shop: ShopId, state: 'gone' | 'inactive') => Promise<void>
@@ -84,7 +87,11 @@ export function shopwareDoors(ports: ShopwareDoorPorts) {
         })
         return signed([], secret)
       }
-      const { outcome, objections } = await answerCheckout(ports.checkout, record.shop, reduced(call, ports))
+      const { outcome, objections } = await answerCheckout(
+        ports.checkout,
+        record.shop,
+        reduced(call, record.shop, ports),
+      )
       ports.onAnswered(record.shop, outcome, (performance.now() - began) / 1000)
       return signed(refuseCart(call.language, objections), secret)
     },
@@ -120,11 +127,13 @@ function refuse(ports: ShopwareDoorPorts, door: string): Answer {
   return UNAUTHENTIC
 }
 
-const reduced = (call: GatewayCall, { basketOf }: ShopwareDoorPorts) => ({
+const reduced = (call: GatewayCall, shop: ShopId, { basketOf, digest }: ShopwareDoorPorts) => ({
   isOrderCall: call.isOrderCall,
   isEditOrder: call.isEditOrder,
   cartBlocked: call.cartBlocked,
   basket: basketOf(call.cartToken),
+  // Whoever orders in the administration buys for somebody: his caps are not the merchant's.
+  buyer: call.isAdminOrder ? {} : digestBuyer(call.buyer, shop, digest),
   lines: call.lines,
 })
 

@@ -5,6 +5,7 @@
  */
 import { canonicalSku, isUnits, type Sku, type Units } from '../../core/ids.ts'
 import { type CheckoutMessage, checkoutText, type Language, languageOf } from '../../messages.ts'
+import { type BuyerInTheClear, buyerOf } from './buyer.ts'
 import { decodeUtf8, fieldOf, itemsOf, listOf, parseJson, shopwareId, textOf } from './pick.ts'
 import { APP_SIGNATURE, type HeaderValue, signBody } from './signature.ts'
 
@@ -40,6 +41,8 @@ export type GatewayCall = {
   readonly cartBlocked: boolean
   /** The buyer's session token in the clear: to be digested at once, never stored or logged. */
   readonly cartToken: string
+  /** Who buys and where it goes, in the clear: to be digested at once, never stored or logged. */
+  readonly buyer: BuyerInTheClear
   readonly language: Language
   readonly lines: readonly GatewayLine[]
   /** Product lines that name no usable SKU or number of units; an incident, never a reason to fail. */
@@ -84,6 +87,7 @@ export function readGatewayCall(
     isAdminOrder: fieldOf(fieldOf(context, 'source'), 'type') === 'admin-sales-channel-api',
     cartBlocked: itemsOf(fieldOf(cart, 'errors')).some(stopsForGood),
     cartToken,
+    buyer: buyerOf(fieldOf(body, 'salesChannelContext')),
     language: languageOf(userLanguage),
     ...read,
   }

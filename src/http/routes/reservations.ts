@@ -240,6 +240,8 @@ function granted(answer: HoldAnswer, { shop, key }: { shop: string; key: string 
     const until = answer.until === undefined ? {} : { until: new Date(answer.until).toISOString() }
     return { httpCode: isNew ? 201 : 200, body: { shop, key, lines, ...until } }
   }
+  // No field of the API names a buyer, so no cap can be asked.
+  if (answer.refusal.kind === 'CAP_REACHED') throw new Error('A hold without a buyer was refused by a cap')
   const { kind, ...numbers } = answer.refusal
   const detail =
     kind === 'NOT_ENOUGH' || kind === 'PREVIOUS_ATTEMPT_OPEN'
@@ -253,7 +255,7 @@ function granted(answer: HoldAnswer, { shop, key }: { shop: string; key: string 
 /** Two shops may use the same keys. */
 const reservationId = (shop: ShopId, key: string): string => `api:${shop}:${key}`
 
-function sayOf(refusal: HoldRefusal): CheckoutMessage {
+function sayOf(refusal: Exclude<HoldRefusal, { kind: 'CAP_REACHED' }>): CheckoutMessage {
   switch (refusal.kind) {
     case 'NOT_ENOUGH': {
       const [first] = refusal.lines
