@@ -28,6 +28,7 @@ export function readPatch(text: string): Patch {
   for (const line of lines) {
     const named = /^\+\+\+ b\/(.+)$/.exec(line)
     if (named?.[1] !== undefined) {
+      close()
       file = named[1]
       hunks.set(file, [])
     } else if (line.startsWith('@@')) {

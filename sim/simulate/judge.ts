@@ -16,10 +16,14 @@ export type Attempt = {
   /** From then on Holdfast may have given it up. */
   readonly until: number
   state: 'open' | 'ordered' | 'over'
+  /** The stamp of a cart's line. */
+  readonly key?: string
 }
 
 /** A number is written so long, at most, after it was computed. */
-const WRITE_TAKES_MS = 4_000
+const WRITE_TAKES_MS = 1_100
+/** A number is lowered so soon where nothing is amiss: a pass fails now and then, and waits before it is tried again. */
+const LOWERING_TAKES_MS = 45_000
 /** An order that was read less than this ago may not have lowered the shop's number yet (L6). */
 const DECREMENT_MS = 5_000
 /** A hold is given up so long, at most, after its end. */
@@ -32,6 +36,8 @@ export interface Judge {
   letThrough(attempt: Attempt): void
   /** Judges a number that Holdfast has just written into a shop. */
   written(shop: ShopId, sku: string, units: number): void
+  /** Judges what shops show while nothing is amiss: a number that is too high must not stay so for long. */
+  looks(isWell: boolean, shown: Iterable<{ readonly shop: ShopId; readonly sku: string; readonly units: number }>): void
   /** A book was restored from a backup: it says what is not true, and nobody can know it until {@link trusts}. */
   doubts(): void
   trusts(): void
@@ -48,6 +54,8 @@ export function judgeOf({ outside, known, now, breaks }: JudgeOptions): Judge {
   const { rules } = outside.shape
   let attempts: Attempt[] = []
   let isBlind = false
+  /** Since when a shop's number is above the most that it may be. */
+  const aboveSince = new Map<string, number>()
 
   const safetyOf = (shop: ShopId, sku: string): number =>
     warehousesOf(rules, shop).reduce((sum, each) => sum + safetyOfWarehouse(rules, each, skuOf(sku)), 0) +
@@ -96,9 +104,33 @@ export function judgeOf({ outside, known, now, breaks }: JudgeOptions): Judge {
     return left
   }
 
+  /** The most that a shop may show, by what could be known at a moment. */
+  function mostOf(shop: ShopId, sku: string, by: number): { readonly most: number; readonly quota: number } {
+    // Of its own attempts and its newest orders the shop may have subtracted none, those that never became an order too.
+    const own =
+      unitsOf(sku, (each) => each.shop === shop && each.state !== 'ordered') +
+      known.newSince(shop, sku, by - DECREMENT_MS)
+    const open = unitsOf(sku, (each) => isOpen(each) && each.grantedAt <= by)
+    const free = promisable(sku, by) - open - safetyOf(shop, sku)
+    return { most: Math.max(0, free) + own, quota: Math.max(0, withinQuota(shop, sku, by)) + own }
+  }
+
+  function checkLong(shop: ShopId, sku: string, units: number): void {
+    const key = `${shop}/${sku}`
+    const { most } = mostOf(shop, sku, now() - LOWERING_TAKES_MS)
+    const since = aboveSince.get(key) ?? now()
+    if (units <= 0 || units <= most) aboveSince.delete(key)
+    else aboveSince.set(key, since)
+    if (aboveSince.has(key) && now() - since > LOWERING_TAKES_MS)
+      breaks('shows too much', `${shop} has shown ${units} ${sku} for long, and ${most} is the most`)
+  }
+
   return {
     granted(attempt) {
-      const { shop, lines } = attempt
+      const { shop, lines, key } = attempt
+      const windowMs = (rules.shops.get(shop)?.doubleSubmitWindowMs ?? 0) - 100
+      if (key !== undefined && attempts.some((each) => each.key === key && now() - each.grantedAt < windowMs))
+        breaks('ordered twice', `${shop} was granted two orders of one cart within ${windowMs} ms`)
       for (const [sku, units] of isBlind ? [] : lines) {
         const free = promisable(sku, now()) - unitsOf(sku, isOpen) - safetyOf(shop, sku)
         if (units > free) breaks('oversold', `${shop} was granted ${units} ${sku}, and ${free} could be promised`)
@@ -108,23 +140,19 @@ export function judgeOf({ outside, known, now, breaks }: JudgeOptions): Judge {
       this.letThrough(attempt)
     },
     letThrough(attempt) {
-      attempts = attempts.filter(({ state, until }) => state !== 'ordered' && now() < until + EXPIRY_TAKES_MS)
+      attempts = attempts.filter(({ until }) => now() < until + EXPIRY_TAKES_MS)
       attempts.push(attempt)
     },
     written(shop, sku, units) {
-      if (isBlind || units <= 0) return
       // What happened just now, the number could not know.
-      const by = now() - WRITE_TAKES_MS
-      // Of its own attempts and its newest orders the shop may have subtracted none, those that never became an order too.
-      const own =
-        unitsOf(sku, (each) => each.shop === shop && each.state !== 'ordered') +
-        known.newSince(shop, sku, by - DECREMENT_MS)
-      const free =
-        promisable(sku, by) - unitsOf(sku, (each) => isOpen(each) && each.grantedAt <= by) - safetyOf(shop, sku)
-      const most = Math.max(0, free) + own
+      const { most, quota } = mostOf(shop, sku, now() - WRITE_TAKES_MS)
+      if (isBlind || units <= 0) return
       if (units > most) breaks('shows too much', `${shop} was made to show ${units} ${sku}, and ${most} is the most`)
-      const quota = Math.max(0, withinQuota(shop, sku, by)) + own
       if (units > quota) breaks('quota', `${shop} was made to show ${units} ${sku}, and its quota leaves ${quota}`)
+    },
+    looks(isWell, shown) {
+      if (!isWell || isBlind) aboveSince.clear()
+      else for (const { shop, sku, units } of shown) checkLong(shop, sku, units)
     },
     doubts() {
       isBlind = true

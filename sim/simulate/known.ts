@@ -14,7 +14,13 @@ const CLAIMED_AGAIN_MS = 36_000
 type Trouble = { readonly from: number; until: number }
 /** What was wanted of each line when an order was handed over. */
 export type Lines = ReadonlyMap<string, { readonly sku: string; readonly units: number }>
-type Told = { readonly shop: string; readonly at: number; readonly isGranted: boolean; readonly lines: Lines }
+type Told = {
+  readonly shop: string
+  readonly at: number
+  /** How it is known: handed over, granted by Holdfast itself, or sold in its silence out of what the shop last showed (L2). */
+  readonly by: 'told' | 'granted' | 'silence'
+  readonly lines: Lines
+}
 type Loss = { readonly sku: string; readonly units: number; readonly toldAt: () => number | undefined }
 
 export interface Known {
@@ -22,6 +28,8 @@ export interface Known {
   orderTold(shop: string, orderId: string, lines: Lines): void
   /** The order became of a call that Holdfast had granted: it knows its units since then. */
   orderGranted(shop: string, orderId: string, lines: Lines, grantedAt: number): void
+  /** Sold while Holdfast was dead, out of what the shop last showed: once back it counts all of that as sold. */
+  soldInSilence(shop: string, orderId: string, lines: Lines): void
   /** Units left the shelves, and nobody could refuse them. `toldAt`: when a message that says so was acknowledged. */
   lost(sku: string, units: number, toldAt: () => number | undefined): void
   /** Holdfast died, or its database went away, until a moment (`Infinity`: until {@link recovered}). */
@@ -44,8 +52,8 @@ export function knownOf(now: () => number): Known {
   const troubleWithin = (from: number, to: number): Trouble | undefined =>
     troubles.findLast((each) => each.from <= to && each.until >= from)
   /** What was handed over just before a trouble may be lost, and will be handed over again. */
-  const countedFrom = ({ at, isGranted }: Told): number | undefined => {
-    if (isGranted) return at
+  const countedFrom = ({ at, by }: Told): number | undefined => {
+    if (by !== 'told') return at
     return troubleWithin(at, at + ORDER_TAKES_MS) ? undefined : at + ORDER_TAKES_MS
   }
   /** What was acknowledged is never lost, but it may have to wait. */
@@ -61,15 +69,15 @@ export function knownOf(now: () => number): Known {
   function tell(orderId: string, told: Told): void {
     const before = orders.get(orderId) ?? []
     const last = before.at(-1)
-    if (last && last.isGranted === told.isGranted && isSame(last.lines, told.lines) && countedFrom(last) !== undefined)
-      return
+    if (last && last.by === told.by && isSame(last.lines, told.lines) && countedFrom(last) !== undefined) return
     orders.set(orderId, [...before, told])
   }
   const isBy = (told: Told, by: number): boolean => (countedFrom(told) ?? Number.POSITIVE_INFINITY) <= by
 
   return {
-    orderTold: (shop, orderId, lines) => tell(orderId, { shop, at: now(), isGranted: false, lines }),
-    orderGranted: (shop, orderId, lines, grantedAt) => tell(orderId, { shop, at: grantedAt, isGranted: true, lines }),
+    orderTold: (shop, orderId, lines) => tell(orderId, { shop, at: now(), by: 'told', lines }),
+    orderGranted: (shop, orderId, lines, grantedAt) => tell(orderId, { shop, at: grantedAt, by: 'granted', lines }),
+    soldInSilence: (shop, orderId, lines) => tell(orderId, { shop, at: now(), by: 'silence', lines }),
     lost(sku, units, toldAt) {
       if (units > 0) losses.push({ sku, units, toldAt })
     },
@@ -89,12 +97,12 @@ export function knownOf(now: () => number): Known {
       for (const told of orders.values()) {
         const last = told.at(-1)
         if (last?.shop !== shop) continue
-        const before = told.findLast((each) => !each.isGranted && isBy(each, moment))
+        const before = told.findLast((each) => each.by === 'told' && isBy(each, moment))
         if (before === last) continue
         const most = new Map<string, number>()
-        for (const { lines, isGranted, at } of told)
+        for (const { lines, by, at } of told)
           for (const [line, each] of lines)
-            if (each.sku === sku && (isGranted || at >= (before?.at ?? 0)))
+            if (each.sku === sku && (by === 'granted' || (by === 'told' && at >= (before?.at ?? 0))))
               most.set(line, Math.max(most.get(line) ?? 0, each.units))
         for (const [line, wanted] of most) units += Math.max(0, wanted - (before?.lines.get(line)?.units ?? 0))
       }

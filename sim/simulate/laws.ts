@@ -20,7 +20,8 @@ export function checkCalm(world: World): void {
 function checkShown(world: World): void {
   for (const shop of world.shops) {
     for (const sku of world.shape.skus) {
-      const shown = shop.productOf(sku).stock
+      const { stock: shown, closeOut } = shop.productOf(sku)
+      if (!closeOut) world.breaks('closed out', `${shop.id} sells ${sku} beyond its number while nobody answers`)
       const ought = oughtToShow(world, shop, sku)
       if (shown === ought) continue
       const law = shown > ought ? 'shows too much' : 'unit lost'

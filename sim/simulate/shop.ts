@@ -41,8 +41,12 @@ export type ShopOptions = {
   readonly onGranted: (lines: CheckoutCall['lines'], isDying: boolean) => Attempt
   /** Holdfast could not decide, and let an order call through by policy. */
   readonly onLetThrough: (lines: CheckoutCall['lines']) => void
+  /** The shop asks; returns what is told of the answer. */
+  readonly onAsked: (call: CheckoutCall) => (answer: CheckoutAnswer | undefined) => void
   /** The Admin API hands an order to Holdfast as it is. */
   readonly onTold: (order: Order) => void
+  /** Holdfast looks at a number. */
+  readonly onLooked: (sku: string, units: number) => void
   /** Holdfast wrote a number. */
   readonly onWritten: (sku: string, units: number) => void
   readonly onHeard: (heard: Heard, cart: Cart) => void
@@ -150,7 +154,8 @@ export function openShop(options: ShopOptions): SimulatedShop {
       sku,
       name: sku,
       stock: options.openingUnits,
-      closeOut: true,
+      // Some merchants have never closed anything out: Holdfast does, and keeps their setting.
+      closeOut: noise.chance(0.7),
       customFields: {},
       createdAt: world.now(),
       updatedAt: null,
@@ -181,7 +186,9 @@ export function openShop(options: ShopOptions): SimulatedShop {
     if (isOrderCall && cart.lines.length === 0 && view.errors.length > 0)
       rare.saw('sold-out line thrown out before the shop asked')
     else if (isOrderCall && call.cartBlocked) rare.saw('cart cut by the shop before it asked')
+    const answered = options.onAsked(call)
     const heard = await hear(call, timeoutMs)
+    answered(heard.decision)
     if (isOrderCall) {
       options.onHeard(heard, cart)
       const isStopped = view.errors.some(({ blockOrder }) => blockOrder) || (heard.decision?.objections.length ?? 0) > 0
@@ -308,7 +315,10 @@ export function openShop(options: ShopOptions): SimulatedShop {
       api(() =>
         [...world.products.values()]
           .filter(({ sku }) => skus.includes(skuOf(sku)))
-          .map(({ id: productId, sku, stock, closeOut }) => ({ productId, sku: skuOf(sku), units: stock, closeOut })),
+          .map(({ id: productId, sku, stock, closeOut }) => {
+            options.onLooked(sku, stock)
+            return { productId, sku: skuOf(sku), units: stock, closeOut }
+          }),
       ),
     async write(rows) {
       if (!weather.isCalm() && noise.chance(rates.deadlock)) {

@@ -16,6 +16,7 @@ import { knownOf, type Lines } from './known.ts'
 import { chosenFrom, noiseOf } from './noise.ts'
 import type { Operation } from './operations.ts'
 import { sightings } from './rare.ts'
+import { refusalsOf } from './refusals.ts'
 import type { Shape } from './shape.ts'
 import { type Heard, openShop, type SimulatedShop } from './shop.ts'
 import { bookLine, doorsOf, openSource, type SimulatedSource } from './supply.ts'
@@ -77,6 +78,13 @@ export async function openWorld(
   const { rates } = shape
   const common = { timeline, weather, rates, rare, holdfast: () => holdfast }
   const known = knownOf(now)
+  /** What Holdfast last saw or wrote, by shop and SKU. */
+  const lastShown = new Map<string, number>()
+  /** Numbers that somebody else wrote since then: without his webhook only a comparison finds them. */
+  const strangers = new Set<string>()
+  /** Units sold since Holdfast died, and what was shown when it did. */
+  const darkUnits = new Map<string, number>()
+  const shownAtDeath = new Map<string, number>()
   const inFlightMs = (shop: string): number => shape.rules.shops.get(shopOf(shop))?.orderInFlightMs ?? 0
   const sources: SimulatedSource[] = shape.sources.map((each) =>
     openSource({
@@ -98,13 +106,23 @@ export async function openWorld(
       noise: noise(name),
       orderInFlightMs: inFlightMs(name),
       onGranted(lines, isDying) {
-        const attempt = attemptOf(name, lines, now() + inFlightMs(name), isDying ? 'over' : 'open')
+        const key = lines[0]?.lineKey
+        const attempt = {
+          ...attemptOf(name, lines, now() + inFlightMs(name), isDying ? 'over' : 'open'),
+          ...(key === undefined ? {} : { key }),
+        }
         judge.granted(attempt)
         return attempt
       },
       onLetThrough: (lines) => judge.letThrough(attemptOf(name, lines, now() + inFlightMs(name), 'over')),
       onTold: (order) => known.orderTold(name, order.id, wantedOfOrder(order)),
-      onWritten: (sku, units) => judge.written(shopOf(name), sku, units),
+      onAsked: (call) => refusals.asked(name, call),
+      onLooked: (sku, units) => lastShown.set(`${name}/${sku}`, units),
+      onWritten(sku, units) {
+        lastShown.set(`${name}/${sku}`, units)
+        strangers.delete(`${name}/${sku}`)
+        judge.written(shopOf(name), sku, units)
+      },
       onOrder: (order, heard) => onOrder(name, order, heard),
       onHeard: (heard) => onHeard(name, heard),
     }),
@@ -124,6 +142,7 @@ export async function openWorld(
   })
   const outside: Outside = { shape, shops, sources, channelOrders: () => channels.orders }
   const judge = judgeOf({ outside, known, now, breaks })
+  const refusals = refusalsOf(now, inFlightMs, breaks)
 
   /** `until` less a little: Holdfast decided a moment before it answered. */
   function attemptOf(
@@ -174,6 +193,12 @@ export async function openWorld(
           trace.note('died', name)
           if (holdfast?.isAlive() === false) holdfast = undefined
           known.troubled(Number.POSITIVE_INFINITY)
+          darkUnits.clear()
+          for (const shop of shops)
+            for (const sku of shape.skus) {
+              const at = `${shop.world.name}/${sku}`
+              shownAtDeath.set(at, Math.min(lastShown.get(at) ?? 0, shop.productOf(sku).stock))
+            }
           timeline.after(
             chance.chance(0.3) ? chance.between(6_000, 20_000) : chance.between(200, 3_000),
             () => void boot(),
@@ -181,6 +206,7 @@ export async function openWorld(
         },
       })
       holdfast = started
+      bootedAt = now()
       known.recovered()
       trace.note('booted', name)
     } catch (cause) {
@@ -221,9 +247,33 @@ export async function openWorld(
       // Later than the shop had declared, its hold may have ended.
       if (now() < attempt.until) known.orderGranted(shop, order.id, wantedOfOrder(order), attempt.grantedAt)
     }
+    if (!attempt && holdfast === undefined) soldInSilence(shop, order)
     for (const line of order.lines)
       if (onShelves(outside, String(line.payload.productNumber)) === 0) rare.saw('buyer takes the last unit')
   }
+
+  /** Beyond what a shop last showed nobody can know what it sells alone. */
+  function soldInSilence(shop: string, order: Order): void {
+    let isWithin = true
+    for (const { units, payload } of order.lines) {
+      const at = `${shop}/${String(payload.productNumber)}`
+      darkUnits.set(at, (darkUnits.get(at) ?? 0) + units)
+      if ((darkUnits.get(at) ?? 0) > (shownAtDeath.get(at) ?? 0)) isWithin = false
+    }
+    if (isWithin) known.soldInSilence(shop, order.id, wantedOfOrder(order))
+  }
+
+  /** What shops show has to be right where nothing was amiss for a while, without waiting for a calm. */
+  function look(): void {
+    const isWell = holdfast !== undefined && now() - Math.max(weather.lastTroubleAt(), bootedAt) > 2_000
+    const shown = shops.flatMap(({ id, world, productOf }) =>
+      shape.skus.flatMap((sku) =>
+        strangers.has(`${world.name}/${sku}`) ? [] : [{ shop: id, sku, units: productOf(sku).stock }],
+      ),
+    )
+    judge.looks(isWell, shown)
+  }
+  let bootedAt = now()
 
   // ── buyers ──
 
@@ -373,6 +423,7 @@ export async function openWorld(
       const shop = aShop(a)
       const product = shop.productOf(aSku(b))
       product.stock = units * 3
+      strangers.add(`${shop.world.name}/${product.sku}`)
       product.updatedAt = shop.world.now()
       rare.saw('foreign write put right')
       shop.world.emit('product.written', [writtenEntry('product', 'update', product.id, ['stock'])])
@@ -703,6 +754,7 @@ export async function openWorld(
       } catch (cause) {
         failed(cause)
       }
+      look()
     },
 
     async calm() {
