@@ -40,6 +40,10 @@ export const catalogue = {
     meaning: 'A shop does not understand a request of ours (4xx).',
     mend: 'Compare the version of the shop with those that this Holdfast knows; the message names the field.',
   },
+  TABLES_NEWER: {
+    meaning: 'A newer Holdfast has changed the tables while this process ran.',
+    mend: 'Nothing: it decides nothing more and ends by itself. Start the newer version in its place.',
+  },
   DATABASE_UNREACHABLE: {
     meaning: 'PostgreSQL does not answer.',
     mend: 'Nothing that was acknowledged is lost. Start PostgreSQL; Holdfast goes on by itself.',

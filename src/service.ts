@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import type { DemoWish } from './adapters/postgres/demo-schema.ts'
 import { createLane } from './adapters/postgres/lane.ts'
+import { newestMigration } from './adapters/postgres/migrate.ts'
 import { createArchivist } from './adapters/postgres/partitions-archive.ts'
 import { insistOn } from './app/insist.ts'
 import type { Config } from './config.ts'
@@ -34,18 +35,23 @@ export type ServiceOptions = {
   readonly demo?: DemoWish
   /** A value of the environment: secrets are named in the configuration, never written there. */
   readonly secret: (name: string) => string | undefined
+  /** Told, once, that a newer version has changed the tables: end this process. */
+  readonly onOutdated?: () => void
 }
 
 /** Starts everything; returns once the service answers. Throws, in a sentence, whatever keeps it from starting. */
-export async function startService({ config, log, version, demo = 'never', secret }: ServiceOptions): Promise<Service> {
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { config, log, version, demo = 'never', secret, onOutdated = () => undefined } = options
   const telling = tellingOn(log)
   const foundation = await openFoundation(config, log, demo)
   const { database, databaseUrl, schema, isDemo } = foundation
 
   const inForce = await rulesInForce({ database, telling, secret, onChanged: (rules) => shops.onRules(rules) })
+  const migration = await newestMigration()
   const lane = createLane({
     database,
     configuration: inForce.rules,
+    migration,
     onChanged: () => shops.side.wakePublishers(),
     onByMargin: (units) => telling.metrics.byMargin.inc(units),
     onBug: (cause, command) => telling.bug(cause, `command ${command.kind}`),
@@ -56,7 +62,7 @@ export async function startService({ config, log, version, demo = 'never', secre
   const { onRecorded } = warehouses
   const shops = await startShops({ database, databaseUrl, schema, lane, rules, onRecorded, telling })
   warehouses.start()
-  const upkeep = startUpkeep({ database, inForce, waiting: lane.waiting, telling })
+  const upkeep = startUpkeep({ database, inForce, waiting: lane.waiting, telling, migration, onOutdated })
   const archivist = createArchivist(database)
 
   const appSecret = (await ownSecret(database, 'app-secret')).toString()

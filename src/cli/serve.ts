@@ -46,12 +46,17 @@ async function run(
   const quiet = withDemo !== 'never' && isTerminal && shell.env.LOG_LEVEL === undefined
   const log = pino({ level: quiet ? 'warn' : config.logLevel, base: null }, pino.destination({ dest: 2, sync: false }))
   const signalled = firstSignal()
+  let outdate = (): void => undefined
+  const outdated = new Promise<'outdated'>((told) => {
+    outdate = () => told('outdated')
+  })
   const service = await startService({
     config,
     log,
     version: shell.version,
     demo: withDemo,
     secret: (name) => (name === DEMO_SECRET ? demoSecret : shell.env[name]),
+    onOutdated: outdate,
   })
   welcome(shell, service, { config, isTerminal })
   const stopping = new AbortController()
@@ -59,12 +64,12 @@ async function run(
   played.catch((cause: unknown) =>
     shell.err(`The demo ended: ${cause instanceof Error ? cause.message : String(cause)}`),
   )
-  const signal = await signalled
-  log.info({ signal }, 'Stopping: doors first, then what is under way.')
+  const reason = await Promise.race([signalled, outdated])
+  log.info({ reason }, 'Stopping: doors first, then what is under way.')
   stopping.abort()
   await played.catch(() => undefined)
   await service.stop()
-  return EXIT.ok
+  return reason === 'outdated' ? EXIT.failed : EXIT.ok
 }
 
 /**

@@ -47,6 +47,7 @@ export const PROBLEMS = {
   HEADERS_TOO_LARGE: [431, 'The headers are too many or too long.'],
   BUG: [500, 'Something broke on our side. It has been recorded; nothing was changed.'],
   LANE_BUSY: [503, 'Too many decisions wait; Retry-After says when to come back.'],
+  TABLES_NEWER: [503, 'This process is older than its tables and is about to end; a newer one answers.'],
   DATABASE_UNREACHABLE: [503, 'The database does not answer; nothing was taken.'],
   BUSY: [503, 'Too much is arriving at once; Retry-After says when to come back.'],
 } as const satisfies Record<string, readonly [number, string]>

@@ -180,6 +180,7 @@ function problemOf(cause: unknown, onBug: (bug: unknown) => void): Problem {
     return new Problem('LANE_BUSY', undefined, { headers: { 'retry-after': String(cause.retryAfterSeconds) } })
   }
   if (cause instanceof Failure && cause.code === 'DATABASE_UNREACHABLE') return DATABASE_AWAY
+  if (cause instanceof Failure && cause.code === 'TABLES_NEWER') return OUTDATED
   const known = cause instanceof Error ? FASTIFY_CODES[(cause as FastifyError).statusCode ?? 500] : undefined
   if (known) return new Problem(known, undefined, CLOSE)
   if (isOutage(cause)) return DATABASE_AWAY
@@ -192,6 +193,8 @@ const DATABASE_AWAY = new Problem(
   'The database does not answer. The outcome is unknown until you ask again.',
   { headers: { 'retry-after': '1' } },
 )
+
+const OUTDATED = new Problem('TABLES_NEWER', undefined, { headers: { 'retry-after': '1', connection: 'close' } })
 
 const FASTIFY_CODES: Readonly<Record<number, ProblemCode>> = {
   400: 'BODY_UNREADABLE',

@@ -2,6 +2,7 @@
 import type { Database } from '../adapters/postgres/database.ts'
 import { type SnapshotRound, takeSnapshots } from '../adapters/postgres/history-snapshots.ts'
 import { tellLongOpen } from '../adapters/postgres/long-open.ts'
+import { LATEST_MIGRATION } from '../adapters/postgres/migrate.ts'
 import { sealBlock } from '../adapters/postgres/seal.ts'
 import { sweep } from '../adapters/postgres/sweep.ts'
 import { startLoop } from '../app/loop.ts'
@@ -20,11 +21,28 @@ export type UpkeepPorts = {
   /** Commands that wait for the lane, for whoever watches. */
   readonly waiting: () => number
   readonly telling: Telling
+  /** The newest migration that this version knows. */
+  readonly migration: string
+  /** Told, once, that a newer version has changed the tables: this process is of no use any more. */
+  readonly onOutdated: () => void
 }
 
-export function startUpkeep({ database, inForce, waiting, telling }: UpkeepPorts): { stop(): Promise<void> } {
+export function startUpkeep(ports: UpkeepPorts): { stop(): Promise<void> } {
+  const { database, inForce, waiting, telling, migration, onOutdated } = ports
   const every = (name: string, everyMs: number, round: () => Promise<boolean>) =>
     startLoop({ name, everyMs, round, onTrouble: telling.trouble })
+  let isOutdated = false
+  const lookAtTables = async (): Promise<void> => {
+    const { rows } = await database.pool.query<{ latest: string }>(LATEST_MIGRATION)
+    const latest = rows[0]?.latest ?? ''
+    if (isOutdated || latest <= migration) return
+    isOutdated = true
+    telling.log.error(
+      { latest },
+      'TABLES_NEWER: a newer Holdfast has changed the tables. This process decides nothing more, and ends.',
+    )
+    onOutdated()
+  }
   let snapshots: SnapshotRound | undefined
   const loops = [
     every('sweep', SWEEP_EVERY_MS, async () => {
@@ -38,6 +56,7 @@ export function startUpkeep({ database, inForce, waiting, telling }: UpkeepPorts
     }),
     every('configuration', RULES_EVERY_MS, async () => {
       telling.metrics.waiting.set(waiting())
+      await lookAtTables()
       await inForce.refresh()
       return false
     }),

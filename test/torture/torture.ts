@@ -170,6 +170,18 @@ async function configure(house: House): Promise<void> {
     body: JSON.stringify(document),
   })
   if (answer.status !== 200) throw new Error(`The configuration was refused: ${await answer.text()}`)
+  await Promise.all(house.holdfasts.map(({ url }) => untilConfigured(url, house.token())))
+}
+
+/** A process takes over what another one was told within a second or so. */
+async function untilConfigured(url: string, token: string): Promise<void> {
+  for (const giveUpAt = performance.now() + BACK_WITHIN_MS; performance.now() < giveUpAt; ) {
+    const answer = await fetch(`${url}/v1/configuration`, { headers: { authorization: `Bearer ${token}` } })
+    const { version } = (await answer.json()) as { version: number }
+    if (version > 0) return
+    await new Promise((wake) => setTimeout(wake, 20))
+  }
+  throw new Error(`${url} does not know the configuration within ${BACK_WITHIN_MS / 1000} s`)
 }
 
 /** Goods to begin with: few of what everybody wants. */

@@ -7,9 +7,11 @@ import type { Incident } from '../../core/draft.ts'
 import type { Instant, Sku, Units } from '../../core/ids.ts'
 import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
 import type { Change, SkuState } from '../../core/stock.ts'
+import { Failure } from '../../errors.ts'
 import { openAnswers } from './answers.ts'
 import type { Connections, Leave, Queryable } from './database.ts'
 import { loadForDecision, namedDemands, touchedBefore } from './load.ts'
+import { LATEST_MIGRATION } from './migrate.ts'
 import { openReceipts } from './receipts.ts'
 import { SKU_COLUMNS, type SkuRow } from './rows.ts'
 import { save } from './save.ts'
@@ -17,6 +19,8 @@ import type { StateCache } from './state-cache.ts'
 import { whereaboutsOf } from './whereabouts.ts'
 
 export type BatchOptions = {
+  /** The newest migration that this version knows: on tables that a newer one has changed nothing is decided. Unlooked at if absent. */
+  readonly migration?: string
   /** The rules in force; read once per batch, so that one batch uses one version. */
   readonly configuration: () => Configuration
 }
@@ -72,13 +76,14 @@ export async function makeSkus({ transaction }: Connections, batch: Batch): Prom
 export async function decideIn(
   client: pg.PoolClient,
   leave: Leave,
-  { configuration, cache }: BatchOptions & { readonly cache: StateCache },
+  { configuration, migration, cache }: BatchOptions & { readonly cache: StateCache },
   batch: Batch,
 ): Promise<Decided> {
   const rules = configuration()
   const commands = batch.map(({ command }) => command)
+  const fence = refuseNewerTables(client, migration)
   leaveLockNames(client, leave, commands)
-  const before = await touchedBefore(client, commands)
+  const [before] = await Promise.all([touchedBefore(client, commands), fence])
   const named = [...new Set(commands.flatMap(skusOf))]
   const [rows, touched, demands, receipts, kept, clock] = await Promise.all([
     lockSkus(client, named, before.skuIds),
@@ -152,6 +157,19 @@ export async function decideIn(
   save(client, leave, { loaded, changes, entries, incidents, reservations, now, rules })
   const byMarginUnits = [...changes.values()].flat().reduce((sum, change) => sum + unitsByMargin(change), 0)
   return { answers, changed: [...changes.keys()], states: loaded.states, byMarginUnits }
+}
+
+/** Before any other lock: a migration that wants the tables waits for this batch, or this batch for it. */
+async function refuseNewerTables(on: Queryable, migration: string | undefined): Promise<void> {
+  if (migration === undefined) return
+  const { rows } = await on.query<{ latest: string }>({ name: 'latest_migration', text: LATEST_MIGRATION })
+  if (rows[0] && rows[0].latest > migration) {
+    throw new Failure(
+      'TABLES_NEWER',
+      `The tables were brought up to date by a newer Holdfast (${rows[0].latest}); this one decides nothing on them`,
+      { retry: 'never' },
+    )
+  }
 }
 
 const unitsByMargin = (change: Change): Units =>

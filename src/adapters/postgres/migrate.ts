@@ -54,6 +54,22 @@ export async function migrate(pool: Pool, schema: string): Promise<void> {
   }
 }
 
+/** The newest migration that this version knows: the version of the tables that it understands. */
+export async function newestMigration(): Promise<string> {
+  return (
+    (await readdir(FOLDER))
+      .filter((file) => file.endsWith('.sql'))
+      .sort()
+      .at(-1) ?? ''
+  )
+}
+
+/**
+ * The newest migration that the schema has seen. Whoever reads it inside a transaction, before anything else, keeps every migration
+ * waiting until its commit: {@link run} takes the table for itself first.
+ */
+export const LATEST_MIGRATION = 'select max(name) as latest from migration'
+
 /** This month and the two after it. */
 const MAKE_PARTITIONS = `
 select ledger_partition((clock_timestamp() at time zone 'UTC' + make_interval(months => n))::date)
@@ -72,6 +88,8 @@ async function run(client: PoolClient, name: string): Promise<void> {
   const sql = await readFile(new URL(name, FOLDER), 'utf8')
   await client.query('begin')
   try {
+    // First of all, with nothing else locked: transactions that know the older tables end before, those that come wait and see.
+    await patiently(client, 'lock table migration in access exclusive mode')
     await patiently(client, sql)
     await client.query('insert into migration (name) values ($1)', [name])
     await client.query('commit')
