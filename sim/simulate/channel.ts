@@ -36,7 +36,7 @@ export type ChannelOptions = {
   readonly rare: Sightings
   readonly holdfast: () => Holdfast | undefined
   /** Holdfast granted a basket until a moment. */
-  readonly onGranted: (channel: string, lines: Basket['lines'], until: number) => Attempt
+  readonly onGranted: (channel: string, lines: Basket['lines'], until: number, replaced?: Attempt) => Attempt
   /** An order is recorded. */
   readonly onOrder: (order: ChannelOrder) => void
   readonly onBroken: (law: string, detail: string) => void
@@ -97,7 +97,7 @@ export function openChannels(options: ChannelOptions): Channels {
           'checkout',
         )
         if (basket.attempt) basket.attempt.state = 'over'
-        if (answered.granted) basket.attempt = options.onGranted(channel, lines, until)
+        if (answered.granted) basket.attempt = options.onGranted(channel, lines, until, basket.attempt)
         return answered
       })
       if (answer) return answer

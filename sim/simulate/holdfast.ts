@@ -14,11 +14,13 @@ import { insistOn } from '../../src/app/insist.ts'
 import type { Lane } from '../../src/app/lane.ts'
 import type { Shop } from '../../src/app/ports.ts'
 import { applyPending, type ReceivePorts, receiveDelivery, type SourceDoor } from '../../src/app/receive.ts'
+import type { SeenRow } from '../../src/app/shop-ports.ts'
 import { type ShopSide, startShopSide } from '../../src/app/shop-side.ts'
 import type { Configuration } from '../../src/core/configuration.ts'
 import type { Command } from '../../src/core/decide.ts'
 import { isHeld } from '../../src/core/demand.ts'
 import { instantOf, type ShopId, type SourceId } from '../../src/core/ids.ts'
+import { bandOf } from '../../src/core/publication.ts'
 import { Failure } from '../../src/errors.ts'
 import type { Noise } from './noise.ts'
 import type { Sightings } from './rare.ts'
@@ -148,8 +150,25 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
       }
     },
   })
+  const noticeWaiting = (shop: ShopId, { skuId, seenUnits, written }: SeenRow): void => {
+    const table = store.skusById[skuId - 1]
+    if (!table || seenUnits === null || written) return
+    const [state] = loadStates(store, [table.sku])
+    const band = state && bandOf(state, rules, shop)
+    if (band && seenUnits < band.leastUnits) rare.saw('rise had to wait after a silence')
+  }
   const insist = insistOn(lane, (cause, command) => trouble(cause, `insisted ${command.kind}`), pause)
-  const publications = guarded(publicationBookOn(store), onDatabase)
+  const publicationBook = publicationBookOn(store)
+  const publications = guarded(
+    {
+      ...publicationBook,
+      async remember(shop: ShopId, rows: Parameters<typeof publicationBook.remember>[1]) {
+        for (const row of store.shops.get(shop)?.silentFrom === undefined ? [] : rows) noticeWaiting(shop, row)
+        return await publicationBook.remember(shop, rows)
+      },
+    },
+    onDatabase,
+  )
   const book = guarded(shopBookOn(store), onDatabase)
   const receivePorts: ReceivePorts = {
     inbox: guarded(inboxOn(store), onDatabase),

@@ -30,8 +30,8 @@ const DECREMENT_MS = 5_000
 const EXPIRY_TAKES_MS = 15_000
 
 export interface Judge {
-  /** Judges a yes, and takes note of it. */
-  granted(attempt: Attempt): void
+  /** Judges a yes, and takes note of it. What the attempt that it replaces was granted may be kept, whatever has happened since. */
+  granted(attempt: Attempt, replaced?: Attempt): void
   /** Takes note of a call that the shop's policy let through: Holdfast knows that an order may come of it. */
   letThrough(attempt: Attempt): void
   /** Judges a number that Holdfast has just written into a shop. */
@@ -126,12 +126,13 @@ export function judgeOf({ outside, known, now, breaks }: JudgeOptions): Judge {
   }
 
   return {
-    granted(attempt) {
+    granted(attempt, replaced) {
       const { shop, lines, key } = attempt
       const windowMs = (rules.shops.get(shop)?.doubleSubmitWindowMs ?? 0) - 100
       if (key !== undefined && attempts.some((each) => each.key === key && now() - each.grantedAt < windowMs))
         breaks('ordered twice', `${shop} was granted two orders of one cart within ${windowMs} ms`)
       for (const [sku, units] of isBlind ? [] : lines) {
+        if (units <= (replaced?.lines.get(sku) ?? 0)) continue
         const free = promisable(sku, now()) - unitsOf(sku, isOpen) - safetyOf(shop, sku)
         if (units > free) breaks('oversold', `${shop} was granted ${units} ${sku}, and ${free} could be promised`)
         const quota = withinQuota(shop, sku, now())

@@ -50,6 +50,8 @@ export type ShopOptions = {
   /** Holdfast wrote a number. */
   readonly onWritten: (sku: string, units: number) => void
   readonly onHeard: (heard: Heard, cart: Cart) => void
+  /** Holdfast heard that something happened to an order: it will look at all that is new. */
+  readonly onWebhook: () => void
 }
 
 /** What a shop heard when it asked for its order: whether Holdfast itself said yes, and when. */
@@ -251,8 +253,10 @@ export function openShop(options: ShopOptions): SimulatedShop {
     const holdfast = options.holdfast()
     if (holdfast?.isAlive() && !weather.is('database-away') && !weather.is(cutOff)) {
       webhook.errors = 0
-      if (isOrder) holdfast.side.wakeReader(id)
-      else void holdfast.side.lookAtProducts(id, productIds).catch(() => undefined)
+      if (isOrder) {
+        options.onWebhook()
+        holdfast.side.wakeReader(id)
+      } else void holdfast.side.lookAtProducts(id, productIds).catch(() => undefined)
       return
     }
     const waitMs = RETRY_AFTER_MS[tried]

@@ -71,6 +71,8 @@ export async function openWorld(
   const doors = doorsOf(shape.sources)
   const decrementing = new Set<string>()
   const unreadOrders = new Set<string>()
+  /** Of the unread ones, those that no webhook has pointed to since they were written. */
+  const unannounced = new Map<string, string>()
   let holdfast: Holdfast | undefined
   let processes = 0
   let booting = false
@@ -125,6 +127,9 @@ export async function openWorld(
       },
       onOrder: (order, heard) => onOrder(name, order, heard),
       onHeard: (heard) => onHeard(name, heard),
+      onWebhook() {
+        for (const [order, of] of unannounced) if (of === name) unannounced.delete(order)
+      },
     }),
   )
   const channels = openChannels({
@@ -132,9 +137,9 @@ export async function openWorld(
     names: shape.channels,
     noise: noise('channels'),
     onBroken: breaks,
-    onGranted(channel, lines, until) {
+    onGranted(channel, lines, until, replaced) {
       const attempt = attemptOf(channel, lines, until, 'open')
-      judge.granted(attempt)
+      judge.granted(attempt, replaced)
       return attempt
     },
     onOrder: (order) =>
@@ -179,7 +184,9 @@ export async function openWorld(
         connection: (shop) => portOf(shop),
         onDecided(command, decided) {
           watch(command, decided)
-          if (command.kind === 'order') unreadOrders.delete(command.order.orderId)
+          if (command.kind === 'order' && unreadOrders.delete(command.order.orderId)) {
+            if (unannounced.delete(command.order.orderId)) rare.saw('order found without any webhook')
+          }
           for (const { stream, version, kind, body } of decided.entries) {
             trace.note('ledger', `${stream} ${version} ${kind}`, () => JSON.stringify(body))
           }
@@ -241,6 +248,7 @@ export async function openWorld(
     )
     decrementing.add(order.id)
     unreadOrders.add(order.id)
+    unannounced.set(order.id, shop)
     const attempt = heard.granted()
     if (attempt) {
       attempt.state = 'ordered'
