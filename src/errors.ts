@@ -44,6 +44,34 @@ export const catalogue = {
     meaning: 'A newer Holdfast has changed the tables while this process ran.',
     mend: 'Nothing: it decides nothing more and ends by itself. Start the newer version in its place.',
   },
+  WMS_UNREACHABLE: {
+    meaning: 'A warehouse system that we pull did not answer in time, or its connection was refused.',
+    mend: 'Nothing is lost, and no figure changes: the last ones stay in force. Check that it runs and that its URL can be reached from here.',
+  },
+  WMS_BUSY: {
+    meaning: 'A warehouse system asked us to slow down, or was writing what we wanted to read.',
+    mend: 'Nothing: we wait and ask again.',
+  },
+  WMS_LOGIN_REFUSED: {
+    meaning: 'A warehouse system refused the user or the password.',
+    mend: 'Put the right password into the variable that `secretFrom` names and restart. It is tried again every five minutes, not oftener, so that the user is not locked out.',
+  },
+  WMS_RIGHT_MISSING: {
+    meaning: 'A warehouse system does not let our user read something.',
+    mend: 'Give the user the rights that the page of that system names.',
+  },
+  WMS_REQUEST_REFUSED: {
+    meaning: 'A warehouse system does not understand a request of ours: a database, a module or a field is missing.',
+    mend: 'Check the name of the database and that the modules and the version are those that the page of that system names.',
+  },
+  WMS_ANSWER_UNREADABLE: {
+    meaning: 'A warehouse system answered with something that is not what its API promises, or with half of it.',
+    mend: 'Nothing of it was taken. Look at the excerpt: a login page or a proxy stands in between, or the version is another one.',
+  },
+  WMS_FAILED: {
+    meaning: 'A warehouse system answered with an error of its own (5xx).',
+    mend: 'Nothing is lost. If it lasts, look into its log.',
+  },
   DATABASE_UNREACHABLE: {
     meaning: 'PostgreSQL does not answer.',
     mend: 'Nothing that was acknowledged is lost. Start PostgreSQL; Holdfast goes on by itself.',

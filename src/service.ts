@@ -8,6 +8,7 @@ import { insistOn } from './app/insist.ts'
 import type { Config } from './config.ts'
 import { buildDoors } from './service/doors.ts'
 import { keepAdminToken, openFoundation, ownSecret } from './service/foundation.ts'
+import { startPulls } from './service/pulls.ts'
 import { rulesInForce } from './service/rules.ts'
 import { startShops } from './service/shops.ts'
 import { tellingOn } from './service/telling.ts'
@@ -46,7 +47,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const foundation = await openFoundation(config, log, demo)
   const { database, databaseUrl, schema, isDemo } = foundation
 
-  const inForce = await rulesInForce({ database, telling, secret, onChanged: (rules) => shops.onRules(rules) })
+  const inForce = await rulesInForce({
+    database,
+    telling,
+    secret,
+    onChanged: (rules) => Promise.all([shops.onRules(rules), pulls.onRules()]),
+  })
   const migration = await newestMigration()
   const lane = createLane({
     database,
@@ -62,6 +68,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const { onRecorded } = warehouses
   const shops = await startShops({ database, databaseUrl, schema, lane, rules, onRecorded, telling })
   warehouses.start()
+  const { holdsLease } = shops
+  const pulls = startPulls({ database, inForce, secret, holdsLease, wake: warehouses.wake, telling })
   const upkeep = startUpkeep({ database, inForce, waiting: lane.waiting, telling, migration, onOutdated })
   const archivist = createArchivist(database)
 
@@ -87,7 +95,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       // Doors first, then who acts on its own, then the lane, then what all of them stand on.
       await Promise.all([archivist.stop(), server.close()])
       insist.stop()
-      await Promise.all([warehouses.stop(), upkeep.stop(), shops.stop()])
+      await Promise.all([warehouses.stop(), pulls.stop(), upkeep.stop(), shops.stop()])
       await lane.stop()
       await shops.close()
       await foundation.close()

@@ -6,7 +6,7 @@ import { filesBelow, importsOf, ROOT, reachedFrom, textOf } from './source-files
 
 const CODE_FOLDERS = ['src', 'sim', 'test', 'examples', 'bin']
 const isCode = (path: string): boolean => /\.[tj]s$/.test(path)
-const isTest = (path: string): boolean => /\.(test|shopware|e2e)\.ts$/.test(path)
+const isTest = (path: string): boolean => /\.(test|shopware|tryton|e2e)\.ts$/.test(path)
 /** What several tests of one folder stand on, kept beside them: it may start everything, so no layer binds it. */
 const isFixture = (path: string): boolean =>
   path.startsWith('src/') && importsOf(path).some(({ target }) => target.startsWith('test/'))

@@ -14,21 +14,15 @@ import {
   name,
   sayDuration,
   saySkus,
+  secretFrom,
   skuMap,
   units,
   unitsBySku,
   zone,
 } from './configuration-parts.ts'
+import { pull, sayPull } from './configuration-pull.ts'
 import { sayShops, shop, shopRulesOf } from './configuration-shop.ts'
 import { checkerOf, type SchemaProblem } from './schema-problems.ts'
-
-const secretFrom = Type.Object(
-  { env: Type.String({ minLength: 1, description: 'the name of an environment variable' }) },
-  {
-    additionalProperties: false,
-    description: '{ env: NAME }, the name of the environment variable that holds the secret',
-  },
-)
 
 const auth = Type.Union(
   [
@@ -51,11 +45,12 @@ const source = Type.Object(
   {
     semantics: Type.Union([Type.Literal('net'), Type.Literal('gross')], { description: 'net or gross' }),
     dialect: Type.Optional(
-      Type.Union([Type.Literal('auto'), Type.Literal('flat'), Type.Literal('canonical')], {
-        description: 'auto, flat or canonical',
+      Type.Union([Type.Literal('auto'), Type.Literal('flat'), Type.Literal('canonical'), Type.Literal('tryton')], {
+        description: 'auto, flat, canonical or tryton',
       }),
     ),
-    auth,
+    auth: Type.Optional(auth),
+    pull: Type.Optional(pull),
     defaultWarehouse: name,
     availableIncludesReserved: Type.Optional(flag),
     allocatesOnAcknowledge: Type.Optional(flag),
@@ -176,6 +171,7 @@ function contradictions(document: ConfigurationDocument): ConfigurationProblem[]
     if (!at) say(`sources.${key}.defaultWarehouse`, `there is no warehouse "${each.defaultWarehouse}"`)
     else if (at.source !== key)
       say(`sources.${key}.defaultWarehouse`, `warehouse "${each.defaultWarehouse}" belongs to source "${at.source}"`)
+    sayPull(key, each, document.warehouses, say)
     if (each.availableIncludesReserved !== undefined && each.dialect === 'canonical') {
       say(`sources.${key}.availableIncludesReserved`, 'speaks of the flat message only')
     }
@@ -200,6 +196,7 @@ export function configurationOf(document: ConfigurationDocument, version: number
       source: sourceOf(key),
       semantics: each.semantics,
       allocatesOnAcknowledge: each.allocatesOnAcknowledge ?? false,
+      ...(each.pull === undefined ? {} : { isPulled: true }),
       ...(each.knowsOrdersWithin === undefined ? {} : { knowsOrdersWithinMs: durationMs(each.knowsOrdersWithin) }),
     }),
   )

@@ -16,6 +16,13 @@ export const unitsBySku = Type.Record(Type.String(), units, {
   description: 'units by SKU, such as { TSHIRT-BLK-M: 3 }',
 })
 export const zone = Type.String({ minLength: 1, description: 'an IANA time zone such as Europe/Berlin' })
+export const secretFrom = Type.Object(
+  { env: Type.String({ minLength: 1, description: 'the name of an environment variable' }) },
+  {
+    additionalProperties: false,
+    description: '{ env: NAME }, the name of the environment variable that holds the secret',
+  },
+)
 
 /** Tells a trouble with the path of its value. */
 export type Say = (path: string, problem: string) => void

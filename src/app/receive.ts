@@ -29,6 +29,8 @@ export type ReadMessage = {
   readonly problems: readonly Problem[]
   /** SKUs that the sender spells otherwise than their canonical form, as sent. */
   readonly sentAs?: ReadonlyMap<Sku, string>
+  /** The message was asked for, so it is no old one on a slow way; `false` if absent. */
+  readonly answersOurPull?: boolean
 }
 
 /** A delivery that is not authentic, or that cannot be split into messages. Nothing of it is kept. */
@@ -43,7 +45,10 @@ export interface SourceDoor {
   /** Proves who sent a delivery. Costs no more than a hash over it: nothing unproved reaches the database. */
   prove(delivery: { headers: Headers; raw: Buffer }): { readonly refused: Refused } | ProvedDelivery
   /** Reads a message that was authentic when it came, from its raw text. */
-  readMessage(raw: string, receivedAt: Instant): Pick<ReadMessage, 'words' | 'notes' | 'problems' | 'sentAs'>
+  readMessage(
+    raw: string,
+    receivedAt: Instant,
+  ): Pick<ReadMessage, 'words' | 'notes' | 'problems' | 'sentAs' | 'answersOurPull'>
 }
 
 /** A delivery of whom it says. It may still be an old recording: that is judged on the database's clock. */
@@ -293,7 +298,7 @@ async function applyMessage(ports: ReceivePorts, message: ClaimedMessage, within
   const door = ports.doors(source)
   // Another process may know a source that this one has not heard of yet: the claim runs out and the message comes again.
   if (!door) return
-  const { words, problems, sentAs } = door.readMessage(message.raw, message.receivedAt)
+  const { words, problems, sentAs, answersOurPull = false } = door.readMessage(message.raw, message.receivedAt)
   if (words.length === 0) {
     // It could be read when it came. The rules have changed since, and what was acknowledged must not vanish.
     const [problem] = problems
@@ -315,7 +320,7 @@ async function applyMessage(ports: ReceivePorts, message: ClaimedMessage, within
   const submit = ({ word, index }: Piece): Promise<void> =>
     within(async () => {
       if (mustWait) return
-      const commands = commandsOf(word, words, source, message)
+      const commands = commandsOf(word, words, { source, message, answersOurPull })
       try {
         // A list of open orders is one word but a command for each SKU it speaks of: the last one ticks it off.
         for (let from = 0; from < commands.length - 1; from += WORDS_AT_ONCE) {
@@ -356,19 +361,20 @@ function roomFor(most: number): Within {
   }
 }
 
+type Spoken = { readonly source: SourceId; readonly message: ClaimedMessage; readonly answersOurPull: boolean }
+
 /** The commands of one word. A list of open orders goes to every SKU that it names or that its message has a figure for. */
 function commandsOf(
   word: Word,
   all: readonly Word[],
-  source: SourceId,
-  message: ClaimedMessage,
+  { source, message, answersOurPull }: Spoken,
 ): readonly WordCommand[] {
   const base = {
     kind: 'word' as const,
     source,
     messageId: message.messageId,
     receivedAt: message.receivedAt,
-    answersOurPull: false,
+    answersOurPull,
   }
   if (word.kind !== 'open-orders') return [{ ...base, sku: word.sku, word }]
   const rows = Map.groupBy(word.orders, ({ sku }) => sku)

@@ -13,6 +13,8 @@ export type SourceRules = {
   readonly allocatesOnAcknowledge: boolean
   /** For a source without order words: it knows an order at most this long after we do (proof 5 of L1, "by margin"). */
   readonly knowsOrdersWithinMs?: number
+  /** We ask it, one pull after another, and its sequence is the number of the pull. */
+  readonly isPulled?: boolean
 }
 
 export type WarehouseRules = {

@@ -42,7 +42,8 @@ export function proofOfInclusion(figure: Figure, demand: Demand, source: SourceR
   const isMark = mark.by !== 'baseline' && (isNet || demand.phase === 'shipped')
   const notOlder = isMark ? compareStamps(figure.stamp, mark.stamp) : undefined
   if (!notOlder || notOlder.order < 0) return proofByMargin(figure, demand, source)
-  return notOlder.by
+  // The numbers of a pulled source are those of our own pulls: we had stored the mark when we asked for the figure.
+  return source?.isPulled && notOlder.by === 'sequence' ? 'fenced-pull' : notOlder.by
 }
 
 /** Whether a stamp is provably later than another. Epochs follow each other, although nothing else compares across them. */

@@ -18,10 +18,10 @@ export const WORLD: ConfigurationDocument = {
   sources: {
     wms: {
       semantics: 'net',
-      auth: { kind: 'standard-webhooks', secretFrom: { env: 'WMS_SECRET' } },
       defaultWarehouse: 'main',
+      auth: { kind: 'standard-webhooks', secretFrom: { env: 'WMS_SECRET' } },
     },
-    erp: { semantics: 'net', auth: { kind: 'bearer', secretFrom: { env: 'ERP_TOKEN' } }, defaultWarehouse: 'depot' },
+    erp: { semantics: 'net', defaultWarehouse: 'depot', auth: { kind: 'bearer', secretFrom: { env: 'ERP_TOKEN' } } },
   },
   warehouses: { main: { source: 'wms', zone: 'Europe/Berlin' }, depot: { source: 'erp', zone: 'Europe/Berlin' } },
   shops: { till: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' } },

@@ -27,6 +27,8 @@ export type Shops = Pick<HttpWorld, 'shops' | 'retire' | 'release'> & {
   readonly registrations: ReturnType<typeof registrationsOn>
   /** Other rules are in force: every number may be another one. */
   onRules(rules: Configuration): Promise<void>
+  /** Takes or keeps a lease of this process that is no shop's. */
+  holdsLease(name: string): Promise<boolean>
   stop(): Promise<void>
   /** Gives up the leases; after everything that may still need one. */
   close(): Promise<void>
@@ -118,6 +120,7 @@ export async function startShops(ports: ShopsPorts): Promise<Shops> {
         productsLeft: await publications.leftToGiveBack(shop),
       }
     },
+    holdsLease: (name) => leases.holds(name),
     stop: () => side.stop(),
     close: () => leases.close(),
   }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Database } from '../adapters/postgres/database.ts'
 import { inboxOn, wakeParked } from '../adapters/postgres/inbox-store.ts'
+import { pullBookOn } from '../adapters/postgres/pull-store.ts'
 import { closeIncident, disputedSkus } from '../adapters/postgres/queries.ts'
 import { deadLettersOn } from '../adapters/postgres/replay.ts'
 import type { Lane } from '../app/lane.ts'
@@ -20,6 +21,8 @@ const TRUST_AT_ONCE = 1_000
 export type WarehouseSide = Pick<HttpWorld, 'receive' | 'mayReceive' | 'replay' | 'trust' | 'onRecorded'> & {
   /** Begins to apply what waits in the inbox. */
   start(): void
+  /** Something new waits in the inbox. */
+  wake(): void
   stop(): Promise<void>
 }
 
@@ -59,6 +62,7 @@ export function warehouseSide({ database, lane, inForce, telling }: WarehousePor
         return false
       })
     },
+    wake: () => ports.wake(),
     async stop() {
       await Promise.all([...loops, burying].map((loop) => loop?.stop()))
     },
@@ -86,6 +90,8 @@ export function warehouseSide({ database, lane, inForce, telling }: WarehousePor
         trusted += skus.length
         if (skus.length < TRUST_AT_ONCE) break
       }
+      // After its figures have lost their places: the first one of the new epoch is compared with nothing.
+      await pullBookOn(database, () => inForce.rules().version).trust(warehouse, author)
       await closeIncident(pool, 'RESTART_SUSPECTED', warehouse)
       return trusted
     },

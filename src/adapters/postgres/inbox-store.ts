@@ -63,31 +63,37 @@ export async function fileDeliveries(
   database: Database,
   deliveries: readonly Delivery[],
 ): Promise<readonly FiledDelivery[]> {
-  return await database.transaction(async (client) => {
-    const outcomes = await fileMessages(
-      client,
-      deliveries.flatMap(({ source, messages }) => messages.map((message) => ({ ...message, source }))),
-    )
-    const results: FiledDelivery[] = []
-    let first = 0
-    for (const { source, messages, deadLetters } of deliveries) {
-      const filed = outcomes.slice(first, first + messages.length)
-      first += messages.length
-      const conflicting = messages.filter((_, index) => filed[index]?.outcome === 'conflict')
-      const deadLetterIds = await fileDeadLetters(client, source, [
-        ...deadLetters,
-        ...conflicting.map(({ messageId, raw }) => ({
-          messageId,
-          raw,
-          reason: 'A message with this id was received before, with other content',
-          field: 'id',
-          value: messageId,
-        })),
-      ])
-      results.push({ filed, deadLetterIds })
-    }
-    return results
-  })
+  return await database.transaction((client) => fileWithin(client, deliveries))
+}
+
+/** The same within a transaction that does more. */
+export async function fileWithin(
+  client: Queryable,
+  deliveries: readonly Delivery[],
+): Promise<readonly FiledDelivery[]> {
+  const outcomes = await fileMessages(
+    client,
+    deliveries.flatMap(({ source, messages }) => messages.map((message) => ({ ...message, source }))),
+  )
+  const results: FiledDelivery[] = []
+  let first = 0
+  for (const { source, messages, deadLetters } of deliveries) {
+    const filed = outcomes.slice(first, first + messages.length)
+    first += messages.length
+    const conflicting = messages.filter((_, index) => filed[index]?.outcome === 'conflict')
+    const deadLetterIds = await fileDeadLetters(client, source, [
+      ...deadLetters,
+      ...conflicting.map(({ messageId, raw }) => ({
+        messageId,
+        raw,
+        reason: 'A message with this id was received before, with other content',
+        field: 'id',
+        value: messageId,
+      })),
+    ])
+    results.push({ filed, deadLetterIds })
+  }
+  return results
 }
 
 type SourcedMessage = NewMessage & { readonly source: string }

@@ -65,6 +65,7 @@ describe('migrating', () => {
       '0005-narrow-hot-path.sql',
       '0006-counters-in-the-row.sql',
       '0007-buyers.sql',
+      '0008-pulled-sources.sql',
     ])
     await database.close()
   })

@@ -327,6 +327,18 @@ constraint publication_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
 CREATE INDEX publication_product_idx ON publication USING btree (shop, product_id);
 CREATE INDEX publication_recheck_idx ON publication USING btree (shop, recheck_at) WHERE (recheck_at IS NOT NULL);
 
+create table pulled (
+  source text not null,
+  sku text not null,
+  warehouse text not null,
+  hash text not null,
+  pull_number bigint not null,
+  asked_at timestamp with time zone not null
+) with (fillfactor=80);
+constraint pulled_pkey PRIMARY KEY (source, sku, warehouse);
+constraint pulled_source_fkey FOREIGN KEY (source) REFERENCES source(name);
+comment on table is 'What a pulled source was last told to have said, by its hash. Derived: emptied, everything is told once more.';
+
 create table registration (
   shopware_shop_id text not null,
   shop text not null,
@@ -412,7 +424,12 @@ constraint sku_mapping_pkey PRIMARY KEY (shop, product_id);
 create table source (
   name text not null,
   cursor text,
-  last_message_at timestamp with time zone
+  last_message_at timestamp with time zone,
+  pull_number bigint default 0 not null,
+  pull_epoch integer default 0 not null,
+  pull_began_at timestamp with time zone,
+  pull_turn text default ''::text not null,
+  suspected_since timestamp with time zone
 );
 constraint source_pkey PRIMARY KEY (name);
 

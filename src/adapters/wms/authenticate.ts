@@ -26,6 +26,8 @@ export function mayBeAuthentic(auth: SourceAuth, headers: Headers): boolean {
       return hmacForm(auth, headers) === true
     case 'bearer':
       return bearer(auth.tokenHashes, headers) === true
+    case 'pulled':
+      return false
   }
 }
 
@@ -41,6 +43,8 @@ export function authenticate(auth: SourceAuth, headers: Headers, raw: Uint8Array
       return hmac(auth, headers, raw)
     case 'bearer':
       return bearer(auth.tokenHashes, headers)
+    case 'pulled':
+      return 'the source is asked, it does not speak by itself'
   }
 }
 

@@ -2,10 +2,11 @@
 import type { ReadMessage, Refused, SourceDoor } from '../../app/receive.ts'
 import type { Instant, Sku } from '../../core/ids.ts'
 import { authenticate, type Headers, isFresh, mayBeAuthentic } from './authenticate.ts'
-import { type PartProblem, readCanonical } from './canonical.ts'
-import { FieldProblem } from './fields.ts'
+import { type PartProblem, type ReadWords, readCanonical } from './canonical.ts'
+import { FieldProblem, type Reading } from './fields.ts'
 import { isFlat, readFlat } from './flat.ts'
 import { cut, isObject, type Json, type ReadJson, readItems, readJson, textOf } from './json.ts'
+import { isPulled, type ReadPulled, readPulled } from './pulled.ts'
 import type { SourceConfig } from './source-config.ts'
 
 /** Messages of one delivery at most; more come as several deliveries. */
@@ -125,20 +126,26 @@ const speaksFlat = (source: SourceConfig, value: Json): boolean =>
 
 const problem = (field: string, value: string, reason: string): PartProblem => ({ field, value: cut(value), reason })
 
+/** A pulled source may hold canonical messages as well: the parts of a pull that were dead letters. */
+function readInDialect(source: SourceConfig, value: Json, reading: Reading): ReadWords | ReadPulled {
+  if (source.auth.kind === 'pulled' && isPulled(value)) return readPulled(value, source, reading)
+  return speaksFlat(source, value)
+    ? { words: [readFlat(value, source, reading)], problems: [] }
+    : readCanonical(value, source, reading)
+}
+
 function readPiece(
   source: SourceConfig,
   piece: Piece,
   receivedAt: Instant,
-): Pick<ReadMessage, 'words' | 'notes' | 'problems' | 'sentAs'> {
+): Pick<ReadMessage, 'words' | 'notes' | 'problems' | 'sentAs' | 'answersOurPull'> {
   if ('problem' in piece) {
     const where = piece.at > 0 ? ` (at character ${piece.at})` : ''
     return { words: [], notes: [], problems: [problem('message', piece.raw, `${piece.problem}${where}`)] }
   }
   const reading = { receivedAt, notes: new Set<string>(), sentAs: new Map<Sku, string>() }
   try {
-    const read = speaksFlat(source, piece.value)
-      ? { words: [readFlat(piece.value, source, reading)], problems: [] }
-      : readCanonical(piece.value, source, reading)
+    const read = readInDialect(source, piece.value, reading)
     const { notes, sentAs } = reading
     if (read.words.length > 0 || read.problems.length > 0)
       return { notes: [...notes], ...(sentAs.size > 0 ? { sentAs } : {}), ...read }

@@ -13,10 +13,12 @@ export type SourceAuth =
     }
   /** SHA-256 of the tokens: the tokens themselves are not kept. */
   | { readonly kind: 'bearer'; readonly tokenHashes: readonly Buffer[] }
+  /** The source is asked: nobody may speak for it. */
+  | { readonly kind: 'pulled' }
 
 export type SourceConfig = {
   readonly name: string
-  readonly dialect: 'flat' | 'canonical' | 'auto'
+  readonly dialect: 'flat' | 'canonical' | 'auto' | 'tryton'
   readonly auth: SourceAuth
   readonly semantics: 'net' | 'gross'
   /** Where flat messages belong, and canonical ones that name no warehouse. */
@@ -34,26 +36,30 @@ export function sourceConfigOf(
   secret: (name: string) => string | undefined,
 ): { readonly source: SourceConfig } | { readonly missing: string } {
   const rules = document.sources[name]
-  const variable = rules?.auth.secretFrom.env ?? ''
+  if (!rules) return { missing: name }
+  if (rules.pull) return { source: { ...aboutOf(name, rules, document), auth: { kind: 'pulled' } } }
+  const variable = rules.auth?.secretFrom.env ?? ''
   const value = secret(variable)
-  if (!rules || value === undefined || value === '') return { missing: variable }
+  if (!rules.auth || value === undefined || value === '') return { missing: variable }
+  const { auth } = rules
   // Several secrets, separated by blanks, are accepted while one is exchanged for another.
   const secrets = value.split(/\s+/).filter((each) => each !== '')
   // A key that decodes to nothing would let anybody sign.
-  const weak = secrets.length === 0 || secrets.some((each) => bytesOf(rules.auth.kind, each) < MIN_SECRET_BYTES)
+  const weak = secrets.length === 0 || secrets.some((each) => bytesOf(auth.kind, each) < MIN_SECRET_BYTES)
   if (weak) return { missing: `${variable} to a secret of at least ${MIN_SECRET_BYTES} bytes` }
-  return {
-    source: {
-      name,
-      dialect: rules.dialect ?? 'auto',
-      auth: authOf(rules.auth, secrets),
-      semantics: rules.semantics,
-      defaultWarehouse: rules.defaultWarehouse,
-      warehouses: Object.entries(document.warehouses).flatMap(([key, { source }]) => (source === name ? [key] : [])),
-      availableIncludesReserved: rules.availableIncludesReserved ?? false,
-    },
-  }
+  return { source: { ...aboutOf(name, rules, document), auth: authOf(auth, secrets) } }
 }
+
+type SourceRules = ConfigurationDocument['sources'][string]
+
+const aboutOf = (name: string, rules: SourceRules, document: ConfigurationDocument): Omit<SourceConfig, 'auth'> => ({
+  name,
+  dialect: rules.dialect ?? 'auto',
+  semantics: rules.semantics,
+  defaultWarehouse: rules.defaultWarehouse,
+  warehouses: Object.entries(document.warehouses).flatMap(([key, { source }]) => (source === name ? [key] : [])),
+  availableIncludesReserved: rules.availableIncludesReserved ?? false,
+})
 
 /** Standard Webhooks asks for 24 bytes; anything below 16 can be guessed. */
 const MIN_SECRET_BYTES = 16
@@ -61,7 +67,7 @@ const MIN_SECRET_BYTES = 16
 const bytesOf = (kind: SourceAuth['kind'], secret: string): number =>
   kind === 'standard-webhooks' ? keyOf(secret).length : Buffer.byteLength(secret)
 
-function authOf(auth: ConfigurationDocument['sources'][string]['auth'], secrets: readonly string[]): SourceAuth {
+function authOf(auth: NonNullable<SourceRules['auth']>, secrets: readonly string[]): SourceAuth {
   switch (auth.kind) {
     case 'standard-webhooks':
       return { kind: 'standard-webhooks', secrets }

@@ -1,0 +1,167 @@
+/**
+ * A Holdfast that pulls when the test says so: a database of its own, the real lane, inbox and pulling round, and no clock between
+ * them. So a step is: somebody did something in Tryton; pull; look.
+ */
+import assert from 'node:assert/strict'
+import { applyConfiguration } from '../../src/adapters/postgres/configuration-store.ts'
+import { inboxOn } from '../../src/adapters/postgres/inbox-store.ts'
+import { createLane } from '../../src/adapters/postgres/lane.ts'
+import { loadStates } from '../../src/adapters/postgres/load.ts'
+import { pullBookOn } from '../../src/adapters/postgres/pull-store.ts'
+import { doorOf } from '../../src/adapters/wms/door.ts'
+import { sourceConfigOf } from '../../src/adapters/wms/source-config.ts'
+import { trytonSystem } from '../../src/adapters/wms/tryton/tryton.ts'
+import { type ConfigurationDocument, configurationOf } from '../../src/app/configuration-file.ts'
+import { pullRound } from '../../src/app/pull.ts'
+import { applyPending } from '../../src/app/receive.ts'
+import type { Command } from '../../src/core/decide.ts'
+import { instantOf, shopOf, skuOf, sourceOf } from '../../src/core/ids.ts'
+import { availabilityOf } from '../../src/core/sellable.ts'
+import type { InboundLine, SkuState } from '../../src/core/stock.ts'
+import { freshDatabase } from '../postgres.ts'
+import type { TrytonEnvironment } from './real-tryton.ts'
+
+export const ERP = sourceOf('erp')
+export const TILL = shopOf('till')
+
+export type PulledHouse = Awaited<ReturnType<typeof openPulledHouse>>
+
+/** The document of a merchant with one Tryton. */
+export const trytonDocument = (
+  { url, database, user }: TrytonEnvironment,
+  more: Partial<ConfigurationDocument['sources'][string]['pull']> = {},
+): ConfigurationDocument => ({
+  sources: {
+    erp: {
+      semantics: 'net',
+      dialect: 'tryton',
+      defaultWarehouse: 'main',
+      pull: {
+        url,
+        database,
+        user,
+        secretFrom: { env: 'TRYTON_PASSWORD' },
+        warehouses: { main: 'WH' },
+        every: '1s',
+        ...more,
+      },
+    },
+  },
+  warehouses: { main: { source: 'erp', zone: 'Europe/Berlin' } },
+  shops: { till: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' } },
+})
+
+export async function openPulledHouse(place: TrytonEnvironment) {
+  const fresh = await freshDatabase()
+  const { database } = fresh
+  const document = trytonDocument(place)
+  await applyConfiguration(database, document, 'test')
+  const rules = configurationOf(document, 1)
+  const bugs: unknown[] = []
+  const lane = createLane({
+    database,
+    configuration: () => rules,
+    onChanged: () => undefined,
+    onByMargin: () => undefined,
+    onBug: (cause) => bugs.push(cause),
+  })
+  const configured = sourceConfigOf('erp', document, () => undefined)
+  assert('source' in configured)
+  const door = doorOf(configured.source)
+  const book = pullBookOn(database, () => 1)
+  const incidents: { readonly code: string; readonly cause: string }[] = []
+  const connect = (to: Partial<TrytonEnvironment> = {}) => {
+    const { url, database: name, user, password } = { ...place, ...to }
+    return trytonSystem({ url, database: name, user, password, warehouses: { main: 'WH' } })
+  }
+  let system = connect()
+  const receivePorts = {
+    inbox: inboxOn(database),
+    lane,
+    doors: () => door,
+    newId: () => 'never',
+    onTrouble: (cause: unknown) => bugs.push(cause),
+    wake: () => undefined,
+  }
+  const apply = async (): Promise<void> => {
+    while ((await applyPending(receivePorts)) + (await applyPending(receivePorts, 'bulk')) > 0)
+      assert.deepEqual(bugs, [])
+  }
+  const stateOf = async (sku: string): Promise<SkuState> => {
+    const [state] = await loadStates(database.pool, [skuOf(sku)])
+    assert(state, `Nobody has said a word about ${sku}`)
+    return state
+  }
+  const submit = <C extends Command>(command: C) => lane.submit(command, { actor: 'test', cause: 'test' })
+
+  return {
+    database,
+    book,
+    incidents,
+    bugs,
+    /** Asks Tryton in another way from now on: through another address, or with another password. */
+    reconnect(to: Partial<TrytonEnvironment>): void {
+      system = connect(to)
+    },
+    /** One round, and what it says applied. */
+    async pull(): Promise<void> {
+      for (let more = true; more; ) {
+        more = await pullRound(
+          {
+            book,
+            system,
+            readMessage: door.readMessage,
+            holdsLease: async () => true,
+            isStopping: () => false,
+            wake: () => undefined,
+            onIncident: async ({ code, cause }) => incidents.push({ code, cause }),
+            onSettled: async () => undefined,
+          },
+          ERP,
+        )
+        await apply()
+      }
+    },
+    stateOf,
+    /** What may still be promised; negative when more is counted than there is. */
+    async available(sku: string): Promise<number> {
+      return availabilityOf(await stateOf(sku), rules, TILL).availableUnits
+    },
+    async sellable(sku: string): Promise<number> {
+      return availabilityOf(await stateOf(sku), rules, TILL).sellableUnits
+    },
+    async inbound(sku: string): Promise<readonly InboundLine[]> {
+      return [...(await stateOf(sku)).inbound.values()]
+    },
+    /** The figure in force, as the warehouse said it. */
+    async figure(sku: string): Promise<number | undefined> {
+      return [...(await stateOf(sku)).shelves.values()][0]?.figure.units
+    },
+    /** An order of the shop, as a fact. */
+    order: (order: string, sku: string, units: number, state: 'open' | 'cancelled' = 'open') =>
+      submit({
+        kind: 'order',
+        shop: TILL,
+        order: { orderId: order, orderNumber: order, state, lines: [{ lineId: `${order}-1`, sku: skuOf(sku), units }] },
+      }),
+    /** A basket of a channel, held for an hour. */
+    hold: (key: string, sku: string, units: number) =>
+      submit({
+        kind: 'hold',
+        shop: TILL,
+        reservation: key,
+        via: 'api',
+        mode: 'all',
+        lines: [{ sku: skuOf(sku), units }],
+        until: instantOf(Date.now() + 3_600_000),
+      }),
+    async messages(): Promise<number> {
+      const { rows } = await database.pool.query<{ n: number }>('select count(*)::int as n from inbox')
+      return rows[0]?.n ?? 0
+    },
+    async close(): Promise<void> {
+      await lane.stop()
+      await fresh.drop()
+    },
+  }
+}
