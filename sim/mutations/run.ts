@@ -99,7 +99,7 @@ if (process.argv[1] === import.meta.filename) {
     options: {
       seeds: { type: 'string', default: '200' },
       ranges: { type: 'string', default: '1' },
-      operations: { type: 'string', default: '300' },
+      operations: { type: 'string', default: '250' },
       only: { type: 'string' },
       markdown: { type: 'boolean', default: false },
     },

@@ -1,4 +1,5 @@
 /** One seed: its world, its operations one after another, a calm, and the laws. */
+import { hardened } from './hard.ts'
 import { checkBuying, checkCalm } from './laws.ts'
 import { type Operation, operationsOf } from './operations.ts'
 import type { RareState } from './rare.ts'
@@ -10,6 +11,8 @@ export type RunOptions = {
   /** These instead of the seed's own: a part of them, when a failure is shrunk. */
   readonly only?: readonly Operation[]
   readonly keepTrace?: boolean
+  /** The seed's world made harder: see `hard.ts`. */
+  readonly isHard?: boolean
   /** Judges only by what can be seen without looking into Holdfast. */
   readonly isOutsideOnly?: boolean
 }
@@ -27,7 +30,7 @@ export type Outcome = {
 
 /** Runs a seed to its end, or to the first law that breaks. */
 export async function runSeed(seed: number, options: RunOptions): Promise<Outcome> {
-  const shape = shapeOf(seed)
+  const shape = options.isHard ? hardened(shapeOf(seed)) : shapeOf(seed)
   const operations = options.only ?? operationsOf(shape, options.operations)
   const world = await openWorld(shape, options)
   const began = world.timeline.now()

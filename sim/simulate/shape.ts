@@ -38,6 +38,8 @@ export type Shape = {
   readonly channels: readonly string[]
   readonly sources: readonly [SourceShape, ...SourceShape[]]
   readonly openingUnits: number
+  /** Buyers who come at the same instant, now and then; one at a time if absent. */
+  readonly crowd?: number
   readonly rules: Configuration
   readonly rates: Rates
   readonly weights: ReadonlyMap<OperationKind, number>

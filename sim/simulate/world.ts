@@ -311,8 +311,12 @@ export async function openWorld(
 
   const BUYERS: Partial<Record<Operation['kind'], (operation: Operation) => unknown>> = {
     async buy({ a, b, units }) {
-      const shop = aShop(a)
-      await submit(shop, fill(shop, [[aSku(b), units]]))
+      const buyers = a % 3 === 0 ? (shape.crowd ?? 1) : 1
+      const comes = (nth: number): Promise<unknown> => {
+        const shop = aShop(a + nth)
+        return submit(shop, fill(shop, [[aSku(b), units]]))
+      }
+      await Promise.all(Array.from({ length: buyers }, (_, nth) => comes(nth)))
     },
     async 'buy-two'({ a, b, units }) {
       const shop = aShop(a)
