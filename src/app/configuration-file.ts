@@ -55,6 +55,7 @@ const source = Type.Object(
     availableIncludesReserved: Type.Optional(flag),
     allocatesOnAcknowledge: Type.Optional(flag),
     knowsOrdersWithin: Type.Optional(duration),
+    tellsReceiptsWithin: Type.Optional(duration),
   },
   { additionalProperties: false },
 )
@@ -84,6 +85,7 @@ export type ConfigurationProblem = SchemaProblem & { readonly line?: number }
 
 /** The shortest and the longest that make sense. */
 const KNOWS_ORDERS_WITHIN = ['1s', '7d'] as const
+const TELLS_RECEIPTS_WITHIN = ['1m', '7d'] as const
 const check = checkerOf(configurationSchema)
 /** More than a person would read at once. */
 const MAX_PROBLEMS = 20
@@ -179,6 +181,7 @@ function contradictions(document: ConfigurationDocument): ConfigurationProblem[]
       say(`sources.${key}.semantics`, 'must be net: available_stock of the flat message is a net figure')
     }
     sayDuration(`sources.${key}.knowsOrdersWithin`, each.knowsOrdersWithin, KNOWS_ORDERS_WITHIN, say)
+    sayDuration(`sources.${key}.tellsReceiptsWithin`, each.tellsReceiptsWithin, TELLS_RECEIPTS_WITHIN, say)
   }
   for (const [key, each] of Object.entries(document.warehouses)) {
     if (!own(document.sources, each.source)) say(`warehouses.${key}.source`, `there is no source "${each.source}"`)
@@ -198,6 +201,9 @@ export function configurationOf(document: ConfigurationDocument, version: number
       allocatesOnAcknowledge: each.allocatesOnAcknowledge ?? false,
       ...(each.pull === undefined ? {} : { isPulled: true }),
       ...(each.knowsOrdersWithin === undefined ? {} : { knowsOrdersWithinMs: durationMs(each.knowsOrdersWithin) }),
+      ...(each.tellsReceiptsWithin === undefined
+        ? {}
+        : { tellsReceiptsWithinMs: durationMs(each.tellsReceiptsWithin) }),
     }),
   )
   const warehouses = Object.entries(document.warehouses).map(

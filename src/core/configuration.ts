@@ -15,6 +15,8 @@ export type SourceRules = {
   readonly knowsOrdersWithinMs?: number
   /** We ask it, one pull after another, and its sequence is the number of the pull. */
   readonly isPulled?: boolean
+  /** It tells of goods that came at most this long after its figure has risen by them; a rise without a word is none from then on. */
+  readonly tellsReceiptsWithinMs?: number
 }
 
 export type WarehouseRules = {

@@ -1,17 +1,17 @@
 /** One door to all decisions: which SKUs a command is about, what it needs to see of them, and who decides it. */
 import type { Configuration } from './configuration.ts'
-import { type Draft, draftOf, setInbound } from './draft.ts'
+import { type Draft, draftOf } from './draft.ts'
 import { type FigureVerdict, settleRises, takeFigure, trustShelf } from './figure.ts'
 import { decideHold, expireHolds, type HoldAnswer, type HoldCommand, releaseHolds } from './hold.ts'
 import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
-import { compareStamps } from './inclusion.ts'
+import { takeInboundWord, takeReceipt } from './inbound.ts'
 import { takeOpenOrders } from './open-orders.ts'
 import { type OrderAnswer, type OrderCommand, recordOrder } from './order.ts'
 import { takeOrderLineWord, type WordVerdict } from './order-line.ts'
 import { serveShortages } from './peg.ts'
 import { boundCharge, takeMovement } from './rise.ts'
-import { type Figure, inboundKey, type SkuState } from './stock.ts'
-import type { FigureWord, InboundWord, Word } from './word.ts'
+import type { Figure, SkuState } from './stock.ts'
+import type { FigureWord, MovementWord, Word } from './word.ts'
 
 export type ReleaseCommand = { readonly kind: 'release'; readonly shop: ShopId; readonly reservation: string }
 
@@ -140,10 +140,10 @@ function takeWord(draft: Draft, command: WordCommand): FigureVerdict | WordVerdi
       takeOpenOrders(draft, word, command.messageId)
       return 'applied'
     case 'movement':
-      takeMovement(draft, word)
+      takeGoods(draft, command, word)
       return 'applied'
     case 'inbound':
-      return takeInbound(draft, command, word)
+      return takeInboundWord(draft, word, command.receivedAt)
   }
 }
 
@@ -173,12 +173,9 @@ function figureOf(draft: Draft, command: WordCommand, word: FigureWord): Figure 
   }
 }
 
-/** The newest statement about an inbound line counts; an older one is late. */
-function takeInbound(draft: Draft, command: WordCommand, word: InboundWord): FigureVerdict | WordVerdict {
-  const { kind: _, sku: __, ...line } = word
-  const before = draft.state.inbound.get(inboundKey(line))
-  const order = before && compareStamps(word.stamp, before.stamp)
-  if (before && (word.stamp.epoch < before.stamp.epoch || (order && order.order < 0))) return 'late'
-  setInbound(draft, { ...line, receivedAt: command.receivedAt }, 'inbound-told')
-  return 'applied'
+/** Goods that came of which nobody can say for which line count on hand, and some line has become less. */
+function takeGoods(draft: Draft, { receivedAt }: WordCommand, word: MovementWord): void {
+  const isReceipt = word.why === 'receipt' || word.why === 'transfer-in'
+  const units = isReceipt ? takeReceipt(draft, word, receivedAt) : word.change
+  takeMovement(draft, { ...word, change: units ?? word.change }, units === undefined)
 }

@@ -1,5 +1,5 @@
 /** A demand: units wanted by one basket line or order line, all in one phase and pegged to one supply. It splits where its units part. */
-import type { Instant, ShopId, Units, WarehouseId } from './ids.ts'
+import type { Day, Instant, ShopId, Units, WarehouseId } from './ids.ts'
 import type { Stamp } from './word.ts'
 
 /** How far the units have come. `cancelRequested` is a side road beside it, an {@link End} closes it. */
@@ -40,6 +40,19 @@ export type Deadline =
 /** Since when a warehouse knows the units, in the order of its own source. */
 export type Known = { readonly warehouse: WarehouseId; readonly stamp: Stamp }
 
+/** What the customer was told about units that were not on hand. */
+export type Promised = {
+  readonly kind: 'back-order' | 'pre-order'
+  /** The first day that was told: kept for ever. */
+  readonly first: Day
+  /** The day that counts now. */
+  readonly day: Day
+  /** The day before the last re-promise; absent when there was none. */
+  readonly before?: Day
+  /** No day can be told: its supply has lost its day or is gone, and nothing else keeps the promise. */
+  readonly atRisk?: true
+}
+
 export type Demand = {
   /** Unique within its SKU, ascending. */
   readonly no: number
@@ -52,6 +65,8 @@ export type Demand = {
   readonly proof?: Proof
   /** The place in the order of promise: when the units were first held or, unheld, when their order was first read. */
   readonly promisedAt: Instant
+  /** Kept when the units are on hand at last. */
+  readonly promise?: Promised
   readonly reservation?: string
   readonly lineKey?: string
   readonly deadline?: Deadline

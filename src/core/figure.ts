@@ -4,9 +4,10 @@ import type { Demand, DemandPatch } from './demand.ts'
 import { alter, type Draft, setShelf } from './draft.ts'
 import type { Instant, WarehouseId } from './ids.ts'
 import { after } from './ids.ts'
+import { creditLines } from './inbound.ts'
 import { isLater, isOrdered, proofOfInclusion } from './inclusion.ts'
 import { liveDemands, losePegs, serveShortages } from './peg.ts'
-import { settleCharge, stepTo } from './rise.ts'
+import { settleCharge, stepTo, tellFallen } from './rise.ts'
 import { freeOn } from './sellable.ts'
 import type { Figure, Rise, Shelf } from './stock.ts'
 
@@ -47,7 +48,7 @@ export function takeFigure(
     case 'newer':
       if (shelf.disputed) return takeDisputed(draft, shelf, figure)
       if (figure.semantics !== shelf.figure.semantics) return takeBase(draft, warehouse, figure)
-      adopt(draft, { ...stepTo(draft, shelf, figure), rises: [] }, shelf.figure)
+      adopt(draft, { ...stepTo(draft, shelf, figure, creditLines(draft, shelf, figure)), rises: [] }, shelf.figure)
       return 'in-force'
     case 'unordered':
       return takeUnordered(draft, shelf, figure, answersOurPull)
@@ -117,7 +118,11 @@ function takeUnordered(draft: Draft, shelf: Shelf, figure: Figure, confirmed: bo
   if (figure.semantics !== shelf.figure.semantics)
     return isOvertaken ? 'late' : takeBase(draft, shelf.warehouse, figure)
   if (figure.units <= shelf.figure.units || confirmed) {
-    adopt(draft, { ...stepTo(draft, shelf, figure), rises: risesSince(shelf, figure) }, shelf.figure)
+    adopt(
+      draft,
+      { ...stepTo(draft, shelf, figure, creditLines(draft, shelf, figure)), rises: risesSince(shelf, figure) },
+      shelf.figure,
+    )
     return 'in-force'
   }
   if (isOvertaken) return 'late'
@@ -150,7 +155,14 @@ export function settleRises(draft: Draft): void {
     const due = shelf.rises.filter(({ since }) => after(since, RISE_SETTLES_AFTER_MS) <= draft.now)
     const newest: Rise | undefined = due.at(-1)
     if (!newest) continue
-    adopt(draft, { ...stepTo(draft, shelf, newest.figure), rises: shelf.rises.slice(due.length) }, shelf.figure)
+    adopt(
+      draft,
+      {
+        ...stepTo(draft, shelf, newest.figure, creditLines(draft, shelf, newest.figure)),
+        rises: shelf.rises.slice(due.length),
+      },
+      shelf.figure,
+    )
   }
 }
 
@@ -203,13 +215,16 @@ export function reconsider(draft: Draft, warehouse: WarehouseId): void {
 /** Which of the units pegged here does the figure contain, and what follows from that. A base keeps nothing but what it proves. */
 function evaluate(draft: Draft, { warehouse, figure }: Shelf, isBase: boolean): void {
   const source = sourceOfWarehouse(draft.rules, warehouse)
+  let byMarginUnits = 0
   for (const demand of liveDemands(draft, (each) => pegsTo(each, warehouse))) {
     const proof = proofOfInclusion(figure, demand, source)
     const contained = proof !== undefined || (!isBase && staysContained(figure, demand))
     const patch = contained ? containedBy(figure, demand, proof) : NOT_CONTAINED
     if (contained === demand.contained && patch.end === undefined) continue
+    if (proof === 'margin' && !demand.contained) byMarginUnits += demand.units
     alter(draft, demand, demand.units, patch, contained ? 'contained' : 'no-longer-contained')
   }
+  tellFallen(draft, warehouse, byMarginUnits)
   settleCharge(draft, warehouse)
   losePegs(draft, warehouse)
 }

@@ -37,13 +37,26 @@ export type Shelf = {
   /** An unexplained rise, charged to allocated, unshipped units as if they had been deallocated (L1). */
   readonly chargedUnits: Units
   /** Changes that the warehouse told but that the figure does not hold yet; they explain its next step. */
-  readonly movements: readonly Pick<MovementWord, 'change' | 'stamp'>[]
+  readonly movements: readonly Told[]
   /** The last steps of a net figure, oldest first; the first one is where memory begins. Empty where nothing is ever charged. */
   readonly steps: readonly Step[]
+  /** Rises that are older than the steps and that nothing has explained, for as long as they may be goods of an inbound line; absent when none. */
+  readonly surges?: readonly Surge[]
 }
 
 /** A step of a figure up to one statement: `units` it rose (+) or fell (−) beyond all that has been told so far. */
-export type Step = { readonly upTo: Stamp; readonly units: number }
+export type Step = {
+  readonly upTo: Stamp
+  readonly units: number
+  /** When its statement reached us; absent where memory begins. */
+  readonly at?: Instant
+}
+
+/** A rise up to one statement that nothing explains; or `unnamed`, goods that came without a word for which line: explained, and taken from some line (L4). */
+export type Surge = { readonly upTo: Stamp; readonly at: Instant; readonly units: Units; readonly unnamed?: true }
+
+/** A change that was told; `unnamed`: goods came of which nobody said for which line. */
+export type Told = Pick<MovementWord, 'change' | 'stamp'> & { readonly unnamed?: true }
 
 /** Counters of one shelf: what is pegged to it. */
 export type ShelfCount = {
@@ -61,10 +74,33 @@ export type ShopCount = {
   shortage: number
   /** Live units of which nothing can be said, for want of a figure. */
   untracked: number
+  /** Live units that wait for an inbound line. */
+  inbound: number
 }
 
-/** An inbound line, as last told. Its remainder is sold against only once the promise rules take it. */
-export type InboundLine = Omit<InboundWord, 'kind' | 'sku'> & { readonly receivedAt: Instant }
+/** Counters of one inbound line. */
+export type LineCount = {
+  /** Live units pegged to it. */
+  pegged: number
+}
+
+/** An inbound line, as last told. Its remainder is sold against only where the promise rules take it. */
+export type InboundLine = Omit<InboundWord, 'kind' | 'sku'> & {
+  readonly receivedAt: Instant
+  /** What was said before, from the last statement that the figure in force is not older than; absent when nothing. */
+  readonly earlier?: readonly Statement[]
+  /** Receipts that name this line, since the oldest statement that is kept; absent when none. */
+  readonly receipts?: readonly Receipt[]
+  /** Rises that statements explained and of which a receipt may still tell: it explains nothing a second time. Absent when none. */
+  readonly credits?: readonly Credit[]
+}
+
+/** So many units of a line had come by then. */
+export type Statement = { readonly stamp: Stamp; readonly at: Instant; readonly received: Units }
+/** Units that came after a figure, by the statement that told so. */
+export type Credit = { readonly since: Stamp; readonly at: Instant; readonly units: Units }
+/** So many units of a line came then. */
+export type Receipt = { readonly stamp: Stamp; readonly at: Instant; readonly units: Units }
 
 /** What a shop last showed; overdue when it could not be read for {@link UNREADABLE_WITHIN_MS}. */
 export type UnreadShown = { readonly units: Units; readonly isOverdue: boolean }
@@ -83,6 +119,8 @@ export type SkuState = {
   complete: boolean
   readonly shelfCounts: Map<WarehouseId, ShelfCount>
   readonly shopCounts: Map<ShopId, ShopCount>
+  /** By {@link inboundKey}. */
+  readonly lineCounts: Map<string, LineCount>
   /** What shops last showed that are back from a silence and not read yet: for everyone else it counts as sold (L2). No part of the fold. */
   readonly unread: Map<ShopId, UnreadShown>
   /** Open units of the buyers that a command names, by their digests, where a shop caps them. No part of the fold. */
@@ -106,6 +144,7 @@ export const emptyState = (sku: Sku): SkuState => ({
   complete: true,
   shelfCounts: new Map(),
   shopCounts: new Map(),
+  lineCounts: new Map(),
   unread: new Map(),
   buyers: new Map(),
 })
@@ -143,6 +182,10 @@ function count(state: SkuState, demand: Demand, sign: 1 | -1): void {
   if (isOpen(demand)) shop.open += units
   if (demand.supply.kind === 'shortage') shop.shortage += units
   if (demand.supply.kind === 'untracked') shop.untracked += units
+  if (demand.supply.kind === 'inbound') {
+    shop.inbound += units
+    lineCount(state, inboundKey(demand.supply)).pegged += units
+  }
   if (demand.supply.kind === 'on-hand') {
     const shelf = shelfCount(state, demand.supply.warehouse)
     if (demand.contained) shelf.contained += units
@@ -163,7 +206,7 @@ export function shelfCount(state: SkuState, warehouse: WarehouseId): ShelfCount 
 export function shopCount(state: SkuState, shop: ShopId): ShopCount {
   const found = state.shopCounts.get(shop)
   if (found) return found
-  const made = { open: 0, shortage: 0, untracked: 0 }
+  const made = { open: 0, shortage: 0, untracked: 0, inbound: 0 }
   state.shopCounts.set(shop, made)
   return made
 }
@@ -172,6 +215,19 @@ export function shopCount(state: SkuState, shop: ShopId): ShopCount {
 export const addBuyerUnits = ({ buyers }: SkuState, key: string, units: Units): void => {
   buyers.set(key, (buyers.get(key) ?? 0) + units)
 }
+
+/** The counters of an inbound line, made when first asked for. */
+export function lineCount(state: SkuState, key: string): LineCount {
+  const found = state.lineCounts.get(key)
+  if (found) return found
+  const made = { pegged: 0 }
+  state.lineCounts.set(key, made)
+  return made
+}
+
+/** Live units that wait for inbound lines, over all shops. */
+export const inboundUnits = (state: SkuState): number =>
+  [...state.lineCounts.values()].reduce((sum, { pegged }) => sum + pegged, 0)
 
 /** Live units that no supply covers, over all shops. */
 export const shortageUnits = (state: SkuState): number =>

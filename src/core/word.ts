@@ -76,7 +76,10 @@ export type InboundWord = {
   readonly supplier?: string
   readonly ordered: Units
   readonly received: Units
+  /** Of what was received, units that are not sellable. */
   readonly blocked?: Units
+  /** Units that came and were not taken in: they will never be on hand, and nobody waits for them any more. */
+  readonly rejected?: Units
   readonly confirmed: boolean
   /** The expected day; absent when unknown. */
   readonly eta?: Day

@@ -9,7 +9,7 @@ import { type Demand, isHeld, isLive, isOpen } from '../../src/core/demand.ts'
 import type { Incident } from '../../src/core/draft.ts'
 import { after, type Instant, instantOf, type ShopId, type Sku } from '../../src/core/ids.ts'
 import { type Availability, availabilityOf } from '../../src/core/sellable.ts'
-import { type Change, emptyState, evolve, type SkuState, shortageUnits } from '../../src/core/stock.ts'
+import { type Change, emptyState, evolve, inboundKey, type SkuState, shortageUnits } from '../../src/core/stock.ts'
 import { type FigureWord, ordersToldWhole, type Word } from '../../src/core/word.ts'
 import { LAMP, NORD, wordCommand } from './rules.ts'
 
@@ -159,7 +159,7 @@ export function expectSound(house: House): void {
   }
 }
 
-const WITHOUT_COUNTERS = { shelfCounts: new Map(), shopCounts: new Map() }
+const WITHOUT_COUNTERS = { shelfCounts: new Map(), shopCounts: new Map(), lineCounts: new Map() }
 
 const countersOf = (state: SkuState) => ({
   pegged: unequalZero([...state.shelfCounts].map(([warehouse, { pegged }]) => [warehouse, pegged])),
@@ -167,6 +167,8 @@ const countersOf = (state: SkuState) => ({
   open: unequalZero([...state.shopCounts].map(([shop, { open }]) => [shop, open])),
   shortage: unequalZero([...state.shopCounts].map(([shop, { shortage }]) => [shop, shortage])),
   untracked: unequalZero([...state.shopCounts].map(([shop, { untracked }]) => [shop, untracked])),
+  inbound: unequalZero([...state.shopCounts].map(([shop, { inbound }]) => [shop, inbound])),
+  lines: unequalZero([...state.lineCounts].map(([line, { pegged }]) => [line, pegged])),
 })
 
 function recount(state: SkuState) {
@@ -190,6 +192,14 @@ function recount(state: SkuState) {
     untracked: sums(
       live.filter(({ supply }) => supply.kind === 'untracked'),
       ({ shop }) => shop,
+    ),
+    inbound: sums(
+      live.filter(({ supply }) => supply.kind === 'inbound'),
+      ({ shop }) => shop,
+    ),
+    lines: sums(
+      live.filter(({ supply }) => supply.kind === 'inbound'),
+      ({ supply }) => (supply.kind === 'inbound' ? inboundKey(supply) : ''),
     ),
   }
 }

@@ -15,8 +15,17 @@ import {
 } from '../../src/core/ids.ts'
 import type { OrderCommand } from '../../src/core/order.ts'
 import type { OrderState } from '../../src/core/shop-order.ts'
+
 import { paymentFailed } from '../../src/core/unpaid.ts'
-import type { FigureWord, MovementWord, OpenOrder, OrderLineWord, Stamp, Word } from '../../src/core/word.ts'
+import type {
+  FigureWord,
+  InboundWord,
+  MovementWord,
+  OpenOrder,
+  OrderLineWord,
+  Stamp,
+  Word,
+} from '../../src/core/word.ts'
 
 export const LAMP = skuOf('LAMP')
 export const SHADE = skuOf('SHADE')
@@ -112,6 +121,25 @@ export const movementWord = (
   stamp: Stamp,
   more: Partial<MovementWord> = {},
 ): MovementWord => ({ kind: 'movement', why, change, sku: LAMP, warehouse: MAIN, stamp, ...more })
+
+/** A confirmed line of `PO-1` for the lamp, nothing of it received. */
+export const inboundWord = (ordered: number, stamp: Stamp, more: Partial<InboundWord> = {}): InboundWord => ({
+  kind: 'inbound',
+  purchaseOrder: 'PO-1',
+  line: '1',
+  sku: LAMP,
+  warehouse: MAIN,
+  ordered,
+  received: 0,
+  confirmed: true,
+  cancelled: false,
+  stamp,
+  ...more,
+})
+
+/** Goods of a purchase-order line came. */
+export const receiptWord = (units: number, stamp: Stamp, more: Partial<MovementWord> = {}): MovementWord =>
+  movementWord('receipt', units, stamp, { purchaseOrder: 'PO-1', line: '1', ...more })
 
 export const openOrdersWord = (
   orders: readonly (Partial<OpenOrder> & Pick<OpenOrder, 'order' | 'units' | 'allocated'>)[],

@@ -200,13 +200,14 @@ const comparable = (states: readonly SkuState[]): unknown =>
   plain(
     [...states]
       .sort((a, b) => (a.sku < b.sku ? -1 : 1))
-      .map(({ demands, shelfCounts, shopCounts, ...state }) => ({
+      .map(({ demands, shelfCounts, shopCounts, lineCounts, ...state }) => ({
         ...state,
         demands: sorted(demands.values()),
         shelfCounts: new Map([...shelfCounts].filter(([, { pegged, contained }]) => pegged + contained > 0)),
         shopCounts: new Map(
           [...shopCounts].filter(([, { open, shortage, untracked }]) => open + shortage + untracked > 0),
         ),
+        lineCounts: new Map([...lineCounts].filter(([, { pegged }]) => pegged > 0)),
       })),
   )
 

@@ -85,6 +85,7 @@ function keep(store: MemoryStore, { state, changes }: Draft): void {
   }
   for (const [warehouse, shelf] of state.shelves) table.shelves.set(warehouse, shelf)
   for (const [warehouse, count] of state.shelfCounts) table.shelfCounts.set(warehouse, { ...count })
+  for (const [key, count] of state.lineCounts) table.lineCounts.set(key, { ...count })
   for (const [shop, count] of state.shopCounts) table.shopCounts.set(shop, { ...count })
 }
 
@@ -114,8 +115,8 @@ function refuseWhatTheDatabaseWould({ state, changes }: Draft): void {
   }
   for (const { pegged, contained } of state.shelfCounts.values())
     require(isUnits(pegged) && isUnits(contained), 'sku_counts', state.sku)
-  for (const { open, shortage, untracked } of state.shopCounts.values())
-    require(isUnits(open) && isUnits(shortage) && isUnits(untracked), 'sku_counts', state.sku)
+  for (const { open, shortage, untracked, inbound } of state.shopCounts.values())
+    require([open, shortage, untracked, inbound].every(isUnits), 'sku_counts', state.sku)
 }
 
 function refuseDemand({ sku }: SkuState, { units, phase, supply, contained, orderLine }: Demand): void {

@@ -139,6 +139,7 @@ function shellOf(store: MemoryStore, table: SkuTable): SkuState {
     complete: false,
     shelfCounts: new Map([...table.shelfCounts].map(([warehouse, count]) => [warehouse, { ...count }])),
     shopCounts: new Map([...table.shopCounts].map(([shop, count]) => [shop, { ...count }])),
+    lineCounts: new Map([...table.lineCounts].map(([key, count]) => [key, { ...count }])),
     unread: new Map(),
     buyers: new Map(),
   }

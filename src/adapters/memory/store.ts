@@ -9,7 +9,7 @@ import type { Incident } from '../../core/draft.ts'
 import type { ForeignWrite, Guard } from '../../core/foreign-write.ts'
 import type { Instant, ShopId, Sku, Units, WarehouseId } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
-import type { InboundLine, Shelf, ShelfCount, ShopCount } from '../../core/stock.ts'
+import type { InboundLine, LineCount, Shelf, ShelfCount, ShopCount } from '../../core/stock.ts'
 
 /** One SKU with everything that hangs on its row. Values are never changed in place, counters are. */
 export type SkuTable = {
@@ -21,6 +21,7 @@ export type SkuTable = {
   readonly shelfCounts: Map<WarehouseId, ShelfCount>
   readonly shopCounts: Map<ShopId, ShopCount>
   readonly inbound: Map<string, InboundLine>
+  readonly lineCounts: Map<string, LineCount>
   /** All of them, ended ones too, by number. */
   readonly demands: Map<number, Demand>
   /** Numbers of those that have not ended. */
@@ -171,6 +172,7 @@ export function tableOf(store: MemoryStore, sku: Sku): SkuTable {
     shelfCounts: new Map(),
     shopCounts: new Map(),
     inbound: new Map(),
+    lineCounts: new Map(),
     demands: new Map(),
     live: new Set(),
   }

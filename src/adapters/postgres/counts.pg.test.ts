@@ -46,7 +46,15 @@ test('counters that lay in three tables are the same in the row of their SKU', a
 })
 
 /** A state with one counter of each kind. */
-function stateWith({ pegged = 0, contained = 0, open = 0, shortage = 0, untracked = 0, charged = 0 }): SkuState {
+function stateWith({
+  pegged = 0,
+  contained = 0,
+  open = 0,
+  shortage = 0,
+  untracked = 0,
+  inbound = 0,
+  charged = 0,
+}): SkuState {
   const state = emptyState(skuOf('S'))
   const warehouse = warehouseOf('main')
   const stamp = { epoch: 0 }
@@ -54,13 +62,18 @@ function stateWith({ pegged = 0, contained = 0, open = 0, shortage = 0, untracke
   const shelf = { warehouse, figure, rises: [], disputed: false, chargedUnits: charged, movements: [], steps: [] }
   state.shelves.set(warehouse, shelf)
   state.shelfCounts.set(warehouse, { pegged, contained })
-  state.shopCounts.set(shopOf('nord'), { open, shortage, untracked })
+  state.shopCounts.set(shopOf('nord'), { open, shortage, untracked, inbound })
+  state.lineCounts.set('PO-1\u001f1', { pegged: inbound })
   return state
 }
 
 test('what is kept of counters is what they were, and nothing where all are zero', () => {
-  const kept = countsOf(stateWith({ pegged: 4, open: 5, shortage: 1 }))
-  expect(kept).toEqual({ shelves: { main: [4, 0] }, shops: { nord: [5, 1, 0] } })
+  const kept = countsOf(stateWith({ pegged: 4, open: 5, shortage: 1, inbound: 2 }))
+  expect(kept).toEqual({
+    shelves: { main: [4, 0] },
+    shops: { nord: [5, 1, 0, 2] },
+    lines: { 'PO-1\u001f1': [2] },
+  })
   const state = emptyState(skuOf('S'))
   fillCounts(state, kept)
   expect(countsOf(state)).toEqual(kept)

@@ -19,6 +19,7 @@ import {
   type SkuRow,
   shelfOfRow,
 } from './rows.ts'
+
 import type { StateCache } from './state-cache.ts'
 
 /** States, with the rows of their SKUs as they were before. */

@@ -66,6 +66,7 @@ describe('migrating', () => {
       '0006-counters-in-the-row.sql',
       '0007-buyers.sql',
       '0008-pulled-sources.sql',
+      '0009-promises.sql',
     ])
     await database.close()
   })

@@ -1,7 +1,9 @@
 /** How the core's values lie in tables, and back. One place, so that `verify` compares what the lane writes. */
-import type { Demand, Known, Mark, Phase, Proof, Supply } from '../../core/demand.ts'
+import type { Demand, Known, Mark, Phase, Promised, Proof, Supply } from '../../core/demand.ts'
 import { dayOf, type Instant, type Sku, shopOf, type WarehouseId, warehouseOf } from '../../core/ids.ts'
-import type { Figure, InboundLine, Rise, Shelf } from '../../core/stock.ts'
+
+import type { Credit, Figure, InboundLine, Receipt, Rise, Shelf, Statement, Surge } from '../../core/stock.ts'
+
 import type { Stamp } from '../../core/word.ts'
 import { type CopyValue, copyLine } from './copy-rows.ts'
 import type { Counts } from './counts.ts'
@@ -62,21 +64,25 @@ export type DemandRow = {
   readonly unmark: Stamp | null
   readonly cancel_requested: boolean
   readonly ended: Demand['end'] | null
+  readonly promise: Promised | null
 }
 
 /** The columns of {@link DemandRow}: named, so that a prepared statement outlives a column that is added beside them. */
 export const DEMAND_COLUMNS =
   'sku_id, no, shop, units, phase, supply, warehouse, purchase_order, line, contained, proof, promised_at, reservation, line_key, ' +
-  'deadline_kind, deadline_at, order_id, order_number, order_line, placed_at, known_since, mark, unmark, cancel_requested, ended'
+  'deadline_kind, deadline_at, order_id, order_number, order_line, placed_at, known_since, mark, unmark, cancel_requested, ended, promise'
 
 /** The types of {@link DEMAND_COLUMNS}, in the same order. */
 export const DEMAND_TYPES = (
   'int, int, text, int, text, text, text, text, text, boolean, text, timestamptz, text, text, ' +
-  'text, timestamptz, text, text, text, timestamptz, jsonb, jsonb, jsonb, boolean, text'
+  'text, timestamptz, text, text, text, timestamptz, jsonb, jsonb, jsonb, boolean, text, jsonb'
 ).split(', ')
 
 /** A demand's values by the names of its columns, in the order of {@link DEMAND_COLUMNS}. */
-export function rowOfDemand(skuId: number, demand: Demand): Readonly<Record<string, CopyValue | Known | Mark | Stamp>> {
+export function rowOfDemand(
+  skuId: number,
+  demand: Demand,
+): Readonly<Record<string, CopyValue | Known | Mark | Promised | Stamp>> {
   const { supply, deadline, orderLine } = demand
   return {
     sku_id: skuId,
@@ -104,6 +110,7 @@ export function rowOfDemand(skuId: number, demand: Demand): Readonly<Record<stri
     unmark: demand.unmark ?? null,
     cancel_requested: demand.cancelRequested ?? false,
     ended: demand.end ?? null,
+    promise: demand.promise ?? null,
   }
 }
 
@@ -138,7 +145,13 @@ export function demandOfRow(row: DemandRow): Demand {
     ...(row.order_id !== null
       ? { orderLine: { orderId: row.order_id, orderNumber: row.order_number ?? '', lineId: row.order_line ?? '' } }
       : {}),
-    ...present({ knownSince: row.known_since, mark: row.mark, unmark: row.unmark, end: row.ended }),
+    ...present({
+      knownSince: row.known_since,
+      mark: row.mark,
+      unmark: row.unmark,
+      end: row.ended,
+      promise: row.promise,
+    }),
     ...(row.cancel_requested ? { cancelRequested: true } : {}),
   }
 }
@@ -177,13 +190,14 @@ export type FigureRow = {
   readonly rises: readonly Rise[]
   readonly movements: Shelf['movements']
   readonly steps: Shelf['steps']
+  readonly surges: readonly Surge[]
   readonly charged_units: number
 }
 
 /** The columns of {@link FigureRow}. */
 export const FIGURE_COLUMNS =
   'sku_id, warehouse, units, semantics, on_hand, blocked, allocated, incoming, backorder_veto, epoch, sequence, as_of, received_at, ' +
-  'message_id, disputed, rises, movements, steps, charged_units'
+  'message_id, disputed, rises, movements, steps, surges, charged_units'
 
 export function rowOfShelf(skuId: number, shelf: Shelf, riseDueAt: Instant | undefined): object {
   const { figure } = shelf
@@ -207,6 +221,7 @@ export function rowOfShelf(skuId: number, shelf: Shelf, riseDueAt: Instant | und
     rise_due_at: timestampOrNull(riseDueAt),
     movements: shelf.movements,
     steps: shelf.steps,
+    surges: shelf.surges ?? [],
     charged_units: shelf.chargedUnits,
   }
 }
@@ -234,6 +249,7 @@ export function shelfOfRow(row: FigureRow): Shelf {
     chargedUnits: row.charged_units,
     movements: row.movements,
     steps: row.steps,
+    ...(row.surges.length > 0 ? { surges: row.surges } : {}),
   }
 }
 
@@ -248,6 +264,7 @@ export type InboundRow = {
   readonly ordered: number
   readonly received: number
   readonly blocked: number | null
+  readonly rejected: number | null
   readonly confirmed: boolean
   readonly eta: string | null
   readonly cancelled: boolean
@@ -255,11 +272,15 @@ export type InboundRow = {
   readonly sequence: number | null
   readonly as_of: Instant | null
   readonly received_at: Instant
+  readonly earlier: readonly Statement[]
+  readonly receipts: readonly Receipt[]
+  readonly credits: readonly Credit[]
 }
 
 /** The columns of {@link InboundRow}. */
 export const INBOUND_COLUMNS =
-  'sku_id, purchase_order, line, warehouse, supplier, ordered, received, blocked, confirmed, eta, cancelled, epoch, sequence, as_of, received_at'
+  'sku_id, purchase_order, line, warehouse, supplier, ordered, received, blocked, rejected, confirmed, eta, cancelled, ' +
+  'epoch, sequence, as_of, received_at, earlier, receipts, credits'
 
 export const rowOfInbound = (skuId: number, line: InboundLine): object => ({
   sku_id: skuId,
@@ -270,6 +291,7 @@ export const rowOfInbound = (skuId: number, line: InboundLine): object => ({
   ordered: line.ordered,
   received: line.received,
   blocked: line.blocked ?? null,
+  rejected: line.rejected ?? null,
   confirmed: line.confirmed,
   eta: line.eta ?? null,
   cancelled: line.cancelled,
@@ -277,6 +299,9 @@ export const rowOfInbound = (skuId: number, line: InboundLine): object => ({
   sequence: line.stamp.sequence ?? null,
   as_of: timestampOrNull(line.stamp.asOf),
   received_at: timestamp(line.receivedAt),
+  earlier: line.earlier ?? [],
+  receipts: line.receipts ?? [],
+  credits: line.credits ?? [],
 })
 
 export function inboundOfRow(row: InboundRow): InboundLine {
@@ -291,7 +316,10 @@ export function inboundOfRow(row: InboundRow): InboundLine {
     cancelled: row.cancelled,
     stamp: { epoch: row.epoch, ...present({ sequence: row.sequence, asOf: row.as_of }) },
     receivedAt: row.received_at,
-    ...present({ supplier: row.supplier, blocked: row.blocked }),
+    ...present({ supplier: row.supplier, blocked: row.blocked, rejected: row.rejected }),
+    ...(row.earlier.length > 0 ? { earlier: row.earlier } : {}),
+    ...(row.receipts.length > 0 ? { receipts: row.receipts } : {}),
+    ...(row.credits.length > 0 ? { credits: row.credits } : {}),
     ...(row.eta === null ? {} : { eta: dayOf(row.eta) }),
   }
 }

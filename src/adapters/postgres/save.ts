@@ -7,11 +7,13 @@ import { riseDueAt } from '../../core/figure.ts'
 import type { HoldCommand } from '../../core/hold.ts'
 import type { Instant, Sku, WarehouseId } from '../../core/ids.ts'
 import type { LedgerEntry } from '../../core/ledger.ts'
+
 import { type Change, inboundKey, type SkuState } from '../../core/stock.ts'
 import { saveBuyers } from './buyers.ts'
 import { copyLine, copyRows } from './copy-rows.ts'
 import { assertCounts, countsOf } from './counts.ts'
 import { type Leave, timestamp } from './database.ts'
+
 import { appendEntries } from './ledger.ts'
 import type { Loaded } from './load.ts'
 import {

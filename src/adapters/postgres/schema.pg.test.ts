@@ -55,6 +55,7 @@ describe('the database defends the rules too', () => {
     ['figure_allocated', 'figure', 'allocated'],
     ['inbound_line_ordered', 'inbound_line', 'ordered'],
     ['inbound_line_received', 'inbound_line', 'received'],
+    ['inbound_line_rejected', 'inbound_line', 'rejected'],
   ])('%s: no %s has %s below nothing', async ([constraint, table, column]) => {
     const rows = {
       figure: {

@@ -76,7 +76,8 @@ create table demand (
   mark jsonb,
   unmark jsonb,
   cancel_requested boolean default false not null,
-  ended text
+  ended text,
+  promise jsonb
 ) with (fillfactor=80);
 constraint demand_contained_on_hand CHECK (((NOT contained) OR (supply = 'on-hand'::text)));
 constraint demand_deadline CHECK ((deadline_kind = ANY (ARRAY['watermark'::text, 'moment'::text])));
@@ -141,7 +142,8 @@ create table figure (
   rise_due_at timestamp with time zone,
   movements jsonb default '[]'::jsonb not null,
   steps jsonb default '[]'::jsonb not null,
-  charged_units integer default 0 not null
+  charged_units integer default 0 not null,
+  surges jsonb default '[]'::jsonb not null
 ) with (fillfactor=80);
 constraint figure_allocated CHECK ((allocated >= 0));
 constraint figure_blocked CHECK ((blocked >= 0));
@@ -186,12 +188,17 @@ create table inbound_line (
   epoch integer not null,
   sequence bigint,
   as_of timestamp with time zone,
-  received_at timestamp with time zone not null
+  received_at timestamp with time zone not null,
+  rejected integer,
+  earlier jsonb default '[]'::jsonb not null,
+  receipts jsonb default '[]'::jsonb not null,
+  credits jsonb default '[]'::jsonb not null
 );
 constraint inbound_line_blocked CHECK ((blocked >= 0));
 constraint inbound_line_ordered CHECK ((ordered >= 0));
 constraint inbound_line_pkey PRIMARY KEY (sku_id, purchase_order, line);
 constraint inbound_line_received CHECK ((received >= 0));
+constraint inbound_line_rejected CHECK ((rejected >= 0));
 constraint inbound_line_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
 
 create table inbox (
@@ -410,7 +417,7 @@ constraint sku_counts CHECK ((NOT (counts @? '$.*.*[*]?(@ < 0 || @ > 2147483647)
 constraint sku_one_row UNIQUE (sku);
 constraint sku_pkey PRIMARY KEY (id);
 comment on column version is 'Last ledger version of this SKU; its row is the lock of every decision about it.';
-comment on column counts is 'Units of live demands: by warehouse [pegged, contained], by shop [open, shortage, untracked]; what is all zero is left out.';
+comment on column counts is 'Units of live demands: by warehouse [pegged, contained], by shop [open, shortage, untracked, inbound], by inbound line [pegged]; what is all zero is left out.';
 
 create table sku_mapping (
   shop text not null,

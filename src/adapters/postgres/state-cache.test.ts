@@ -42,7 +42,7 @@ test('demands and what shops last showed are not remembered: no version of the S
   expect(remembered?.demands.size).toBe(0)
   expect(remembered?.unread.size).toBe(0)
   expect(remembered?.complete).toBe(false)
-  expect(remembered?.shopCounts.get(shopOf('nord'))).toEqual({ open: 2, shortage: 2, untracked: 0 })
+  expect(remembered?.shopCounts.get(shopOf('nord'))).toEqual({ open: 2, shortage: 2, untracked: 0, inbound: 0 })
 })
 
 test('beyond its size the one that nobody needed for the longest time goes', () => {

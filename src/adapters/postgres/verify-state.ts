@@ -9,8 +9,10 @@ import { type Demand, isLive } from '../../core/demand.ts'
 import { riseDueAt } from '../../core/figure.ts'
 import { skuOf } from '../../core/ids.ts'
 import { canonicalJson, streamOfSku } from '../../core/ledger.ts'
+
 import { emptyState, evolve, type SkuState } from '../../core/stock.ts'
 import { countsOf, namedCounts } from './counts.ts'
+
 import type { Queryable } from './database.ts'
 import { endedSum } from './ended-sum.ts'
 import { checkpointsOf, FOLD_PAGE, type FoldEntry, foldPage } from './fold.ts'

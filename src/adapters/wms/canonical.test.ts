@@ -149,6 +149,23 @@ describe('a word about an order', () => {
     })
   })
 
+  test('a transfer that names where it goes to is an inbound line there', () => {
+    const departed = { type: 'stock.transfer.departed', sku: 'A', sequence: 4, units: 5, transfer: 'T-9' }
+    expect(read({ ...departed, to: 'west', eta: '2026-12-03' })).toMatchObject({
+      words: [
+        { kind: 'movement', why: 'transfer-out', change: -5, warehouse: 'main' },
+        { kind: 'inbound', purchaseOrder: 'T-9', line: 'transfer', warehouse: 'west', ordered: 5, eta: '2026-12-03' },
+      ],
+    })
+    expect(read({ ...departed, to: 'main' })).toMatchObject({ problem: { field: 'to' } })
+    expect(read({ ...departed, to: 'nowhere' })).toMatchObject({ problem: { field: 'to' } })
+    expect(
+      read({ type: 'stock.transfer.arrived', sku: 'A', warehouse: 'west', units: 5, transfer: 'T-9' }),
+    ).toMatchObject({
+      words: [{ why: 'transfer-in', purchaseOrder: 'T-9', line: 'transfer' }],
+    })
+  })
+
   test('row 70: rows that add up to more units than there can be are refused', () => {
     const lines = [
       { sku: 'A', units: 2_147_483_647 },

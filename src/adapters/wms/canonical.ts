@@ -30,7 +30,7 @@ export function readCanonical(value: Json, source: SourceConfig, reading: Readin
     case 'return.received':
       return clean([movement(fields, source, 'return', fields.units('units'))])
     case 'stock.transfer.departed':
-      return clean([movement(fields, source, 'transfer-out', 0 - fields.units('units'))])
+      return clean(departure(fields, source))
     case 'stock.transfer.arrived':
       return clean([movement(fields, source, 'transfer-in', fields.units('units'))])
     case 'stock.count.completed':
@@ -127,7 +127,7 @@ function shopIn(fields: Fields): { readonly shop?: ShopId } {
 function movement(fields: Fields, source: SourceConfig, why: MovementWord['why'], change: number): MovementWord {
   refuseOtherUnits(fields)
   const purchaseOrder = fields.optionalText('purchaseOrder') ?? fields.optionalText('transfer')
-  const line = fields.optionalText('line')
+  const line = fields.optionalText('line') ?? (fields.has('transfer') ? TRANSFER_LINE : undefined)
   return {
     kind: 'movement',
     why,
@@ -140,9 +140,36 @@ function movement(fields: Fields, source: SourceConfig, why: MovementWord['why']
   }
 }
 
+/** A transfer that names where it goes to is an inbound line there until it arrives. */
+function departure(fields: Fields, source: SourceConfig): readonly Word[] {
+  const units = fields.units('units')
+  const out = movement(fields, source, 'transfer-out', 0 - units)
+  if (!fields.has('to')) return [out]
+  const to = fields.warehouse(source.warehouses, source.defaultWarehouse, 'to')
+  if (to === out.warehouse) fields.fail('to', 'is the warehouse that the goods left')
+  const underWay: Word = {
+    kind: 'inbound',
+    purchaseOrder: fields.text('transfer'),
+    line: TRANSFER_LINE,
+    sku: out.sku,
+    warehouse: to,
+    ordered: units,
+    received: 0,
+    confirmed: true,
+    cancelled: false,
+    stamp: out.stamp,
+    ...(fields.has('eta') ? { eta: fields.day('eta') } : {}),
+  }
+  return [out, underWay]
+}
+
+/** A transfer of one SKU is one line. */
+const TRANSFER_LINE = 'transfer'
+
 function inboundOf(fields: Fields, source: SourceConfig): Word {
   const supplier = fields.optionalText('supplier')
   const blocked = fields.optionalUnits('blocked')
+  const rejected = fields.optionalUnits('rejected')
   return {
     kind: 'inbound',
     purchaseOrder: fields.text('purchaseOrder'),
@@ -156,6 +183,7 @@ function inboundOf(fields: Fields, source: SourceConfig): Word {
     stamp: fields.stamp(),
     ...(supplier === undefined ? {} : { supplier }),
     ...(blocked === undefined ? {} : { blocked }),
+    ...(rejected === undefined ? {} : { rejected }),
     ...(fields.has('eta') ? { eta: fields.day('eta') } : {}),
   }
 }
