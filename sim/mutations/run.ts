@@ -69,7 +69,12 @@ async function lookForAll(names: readonly string[], options: Options): Promise<R
   const results = new Map<string, Result[]>(names.map((name) => [name, []]))
   const jobs = names.flatMap((name) => Array.from({ length: options.ranges }, (_, range) => ({ name, range })))
   await atOnce(jobs, async ({ name, range }) => {
-    const { tried, broken } = await look(name, startOf(range), options, dirty.get(range) ?? [])
+    const { tried, broken } = await look(name, startOf(range), options, dirty.get(range) ?? []).catch(
+      (cause: unknown): Found => {
+        say(String(cause))
+        return { tried: 0, broken: [] }
+      },
+    )
     const [first] = broken
     results.get(name)?.push({ tried, ...first })
     say(
