@@ -159,3 +159,82 @@ describe('what the lane says after the answer is made to fit it', () => {
     expect(desk.insisted).toMatchObject([{ kind: 'hold', saidYes: true }])
   })
 })
+
+describe('policies of a shop', () => {
+  const page = `page-${Buffer.from(call.basket).toString('hex')}`
+  const counterWith = (shopRules: Partial<ShopRules>) => {
+    const desk = counter({})
+    const configuration = rulesWith({ shop: shopRules })
+    return { ...desk, ports: { ...desk.ports, rules: () => configuration } }
+  }
+
+  test('from the confirm page on, one hold of the basket, which the order call takes over', async () => {
+    const desk = counterWith({ confirmHoldMs: 600_000 })
+    const looked = answerCheckout(desk.ports, shop, { ...call, isOrderCall: false, isConfirmPage: true })
+    desk.answer(refused)
+    expect(await looked).toEqual({
+      outcome: 'looked',
+      objections: [{ key: 'NOT_ENOUGH', leftUnits: 1, label: 'Lamp' }],
+    })
+    const ordered = answerCheckout(desk.ports, shop, call)
+    desk.answer(granted)
+    expect(await ordered).toMatchObject({ outcome: 'granted' })
+    expect(desk.asked).toMatchObject([
+      { kind: 'hold', reservation: page, pageForMs: 600_000 },
+      { kind: 'hold', takesOver: page },
+    ])
+    expect(desk.asked[1]).not.toMatchObject({ reservation: page })
+  })
+
+  test('a page holds nothing without that policy, for nobody, for an order that is edited, and while nothing can be decided', async () => {
+    const confirm = { ...call, isOrderCall: false, isConfirmPage: true }
+    const unread: ShopStatus = {
+      ...connected,
+      silentFrom: instantOf(1),
+      returnedAt: instantOf(2),
+      readSinceReturn: false,
+    }
+    const asked = async (desk: ReturnType<typeof counter>, page: CheckoutCall): Promise<number> => {
+      await answerCheckout(desk.ports, shop, page)
+      return desk.asked.length
+    }
+    expect(await asked(counterWith({}), confirm)).toBe(0)
+    expect(await asked(counterWith({ confirmHoldMs: 1 }), { ...confirm, isConfirmPage: false })).toBe(0)
+    expect(await asked(counterWith({ confirmHoldMs: 1 }), { ...confirm, isEditOrder: true })).toBe(0)
+    const silent = counterWith({ confirmHoldMs: 1 })
+    expect(await asked({ ...silent, ports: { ...silent.ports, status: () => unread } }, confirm)).toBe(0)
+  })
+
+  test('an administrator’s order is decided as any other, or let through as a fact', async () => {
+    const strict = counterWith({})
+    const refusedOne = answerCheckout(strict.ports, shop, { ...call, isAdminOrder: true })
+    strict.answer(refused)
+    expect(await refusedOne).toMatchObject({ outcome: 'refused' })
+    const kind = counterWith({ adminOrders: 'allow' })
+    expect(await answerCheckout(kind.ports, shop, { ...call, isAdminOrder: true })).toEqual({
+      outcome: 'granted',
+      objections: [],
+    })
+    expect(kind.asked).toEqual([])
+    expect(kind.insisted).toMatchObject([{ kind: 'hold', saidYes: true }])
+    const buyer = counterWith({ adminOrders: 'allow' })
+    const answered = answerCheckout(buyer.ports, shop, call)
+    buyer.answer(refused)
+    expect(await answered).toMatchObject({ outcome: 'refused' })
+  })
+
+  test('a buyer is named to the lane only where something is capped', async () => {
+    const buyer = { customer: 'aa', address: 'bb' }
+    for (const [shopRules, named] of [
+      [{}, undefined],
+      [{ caps: { perCustomerUnits: 3, bySku: new Map() } }, buyer],
+    ] as const) {
+      const desk = counterWith(shopRules)
+      const answered = answerCheckout(desk.ports, shop, { ...call, buyer })
+      desk.answer(granted)
+      await answered
+      expect(desk.asked[0]).toHaveProperty(named ? 'buyer' : 'kind', named ?? 'hold')
+      if (!named) expect(desk.asked[0]).not.toHaveProperty('buyer')
+    }
+  })
+})

@@ -18,6 +18,10 @@ import { isUnread, type ShopStatus } from './shop-ports.ts'
 export type CheckoutCall = {
   /** Inside order placement, not a page view. */
   readonly isOrderCall: boolean
+  /** The page of somebody who is logged in, be it as a guest: a cart or confirm page. */
+  readonly isConfirmPage?: boolean
+  /** A person orders in the administration. */
+  readonly isAdminOrder?: boolean
   /** The cart of an order that exists already. */
   readonly isEditOrder: boolean
   /** The cart holds an error that stops the order for good: this call can never become one. */
@@ -86,21 +90,36 @@ export async function answerCheckout(
   ports.onCall(shop)
   if (call.isEditOrder || call.cartBlocked || call.lines.length === 0 || isReleased(ports, shop))
     return { outcome: 'nothing-to-hold', objections: [] }
-  if (!call.isOrderCall) return { outcome: 'looked', objections: await look(ports, shop, call) }
+  const rules = ports.rules().shops.get(shop)
+  const origin = { actor: `shop:${shop}`, cause: 'checkout', basket: call.basket }
+  // Where nothing is capped, nobody is remembered.
+  const buyer = call.buyer && hasCaps(rules) ? { buyer: call.buyer } : {}
+  const page = `page-${Buffer.from(call.basket).toString('hex')}`
+  if (!call.isOrderCall) {
+    const pageForMs = rules?.confirmHoldMs
+    if (pageForMs === undefined || call.isConfirmPage !== true || mustNotDecide(ports, shop))
+      return { outcome: 'looked', objections: await look(ports, shop, call) }
+    const command = { kind: 'hold', shop, reservation: page, via: 'gateway', mode: 'all', pageForMs, ...buyer } as const
+    return holdPage(ports, { ...command, lines: call.lines }, origin, call)
+  }
   const hold = {
     kind: 'hold',
     shop,
     reservation: `call-${(ports.newId ?? randomUUID)()}`,
     via: 'gateway',
     mode: 'all',
-    // Where nothing is capped, nobody is remembered.
-    ...(call.buyer && hasCaps(ports.rules().shops.get(shop)) ? { buyer: call.buyer } : {}),
+    ...buyer,
+    ...(rules?.confirmHoldMs === undefined ? {} : { takesOver: page }),
   } as const
-  const origin = { actor: `shop:${shop}`, cause: 'checkout', basket: call.basket }
   if (mustNotDecide(ports, shop)) {
     const answer = undecided(ports, shop, call)
     if (answer.outcome === 'undecided-allowed') ports.afterAnswer({ ...hold, lines: call.lines, saidYes: true }, origin)
     return answer
+  }
+  if (call.isAdminOrder && rules?.adminOrders === 'allow') {
+    // A person of the merchant's has decided: it is a fact, and takes any unit that there is.
+    ports.afterAnswer({ ...hold, lines: call.lines, saidYes: true }, origin)
+    return { outcome: 'granted', objections: [] }
   }
   const decided = ports.lane.submit({ ...hold, lines: call.lines }, origin, 'checkout').catch(() => undefined)
   const timer = new AbortController()
@@ -151,6 +170,21 @@ function undecided(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall) {
     return { outcome: 'undecided-blocked' as const, objections: [{ key: 'UNDECIDED' as const }] }
   }
   return { outcome: 'undecided-allowed' as const, objections: [] }
+}
+
+/**
+ * A page view that holds, by policy. What it cannot hold it says, as the order call would; when it cannot know in time it says
+ * nothing, and a hold that comes later ends by itself.
+ */
+async function holdPage(ports: CheckoutPorts, command: HoldCommand, origin: Origin, call: CheckoutCall) {
+  const timer = new AbortController()
+  const answer = await Promise.race([
+    ports.lane.submit(command, origin, 'checkout').catch(() => undefined),
+    (ports.pause ?? realPause)(LOOK_WITHIN_MS, timer.signal).then(() => undefined),
+  ])
+  timer.abort()
+  const objections = answer === undefined || answer.granted ? [] : objectionsTo(answer.refusal, call)
+  return { outcome: 'looked' as const, objections }
 }
 
 /** A page view: says early what the order call would say, and holds nothing. When it cannot know, it says nothing. */

@@ -37,6 +37,9 @@ shops:
     undecidedBelowUnits: 7
     whenSilent: split
     foreignWrites: warn
+    holdFrom: confirm
+    confirmHold: 5m
+    adminOrders: allow
     capPerCustomer: 3
     capPerAddress: 6
     capBySku: { LAMP: 1 }
@@ -91,6 +94,8 @@ describe('holdfast.yaml', () => {
         undecidedBelowUnits: 7,
         whenSilent: 'split',
         foreignWrites: 'warn',
+        confirmHoldMs: 300_000,
+        adminOrders: 'allow',
         caps: { perCustomerUnits: 3, perAddressUnits: 6, sharePercent: 25, bySku: new Map([['LAMP', 1]]) },
         paymentFailed: 'soft',
         paymentFailedAfterMs: 7_200_000,

@@ -45,6 +45,13 @@ export const shop = Type.Object(
         description: 'restore, warn or ignore',
       }),
     ),
+    holdFrom: Type.Optional(
+      Type.Union([Type.Literal('order'), Type.Literal('confirm')], { description: 'order or confirm' }),
+    ),
+    confirmHold: Type.Optional(duration),
+    adminOrders: Type.Optional(
+      Type.Union([Type.Literal('hold'), Type.Literal('allow')], { description: 'hold or allow' }),
+    ),
     capPerCustomer: Type.Optional(cap),
     capPerAddress: Type.Optional(cap),
     capBySku: Type.Optional(
@@ -75,6 +82,7 @@ const BOUNDS = {
   orderInFlight: ['1s', '1h'],
   doubleSubmitWindow: ['0s', '1m'],
   paymentFailedAfter: ['0s', '60d'],
+  confirmHold: ['10s', '1h'],
 } as const
 
 /** Says what is wrong with the shops beside their form, each alone and together. */
@@ -104,6 +112,7 @@ export function sayShops(
     sayDuration(`shops.${key}.orderInFlight`, each.orderInFlight, BOUNDS.orderInFlight, say)
     sayDuration(`shops.${key}.doubleSubmitWindow`, each.doubleSubmitWindow, BOUNDS.doubleSubmitWindow, say)
     sayDuration(`shops.${key}.paymentFailedAfter`, each.paymentFailedAfter, BOUNDS.paymentFailedAfter, say)
+    sayDuration(`shops.${key}.confirmHold`, each.confirmHold, BOUNDS.confirmHold, say)
     saySkus(`shops.${key}.safetyBySku`, each.safetyBySku, say)
     saySkus(`shops.${key}.quotaBySku`, each.quotaBySku, say)
     saySkus(`shops.${key}.capBySku`, each.capBySku, say)
@@ -117,7 +126,12 @@ function plainUrl(text: string): string | undefined {
   return /^https?:$/.test(protocol) ? `${protocol}//${host}${pathname.replace(/\/+$/, '')}` : undefined
 }
 
-const DEFAULTS = { orderInFlight: '60s', doubleSubmitWindow: '5s', undecidedBelowUnits: 20 } as const
+const DEFAULTS = {
+  orderInFlight: '60s',
+  doubleSubmitWindow: '5s',
+  confirmHold: '10m',
+  undecidedBelowUnits: 20,
+} as const
 
 /** The rules of one checked shop. */
 export const shopRulesOf = (key: string, each: ShopDocument): ShopRules => ({
@@ -135,6 +149,8 @@ export const shopRulesOf = (key: string, each: ShopDocument): ShopRules => ({
   undecidedBelowUnits: each.undecidedBelowUnits ?? DEFAULTS.undecidedBelowUnits,
   whenSilent: each.whenSilent ?? 'shared',
   foreignWrites: each.foreignWrites ?? 'restore',
+  ...(each.holdFrom === 'confirm' ? { confirmHoldMs: durationMs(each.confirmHold ?? DEFAULTS.confirmHold) } : {}),
+  ...(each.adminOrders === undefined ? {} : { adminOrders: each.adminOrders }),
   ...capsOf(each),
   paymentFailed: each.paymentFailed ?? 'cancel',
   paymentFailedAfterMs:

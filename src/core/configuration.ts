@@ -51,6 +51,10 @@ export type ShopRules = {
   readonly whenSilent: 'shared' | 'split'
   /** What follows when somebody else writes a number in the shop; `restore` if absent. */
   readonly foreignWrites?: ForeignPolicy
+  /** Whether units are held at the order call alone, or from the confirm page on for so long; at the order if absent. */
+  readonly confirmHoldMs?: number
+  /** Orders that people place in the administration: decided as any other, or let through as facts; decided if absent. */
+  readonly adminOrders?: 'hold' | 'allow'
   /** The most that one buyer may have open; absent: as much as there is. */
   readonly caps?: Caps
   /** What follows when every payment of an order has failed; `cancel` if absent. */

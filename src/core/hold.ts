@@ -2,7 +2,7 @@
 import { type Buyer, countGranted, type ReachedCap, reachedCap } from './cap.ts'
 import { type Deadline, type Demand, isHeld, youngestFirst } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
-import type { Instant, ShopId, Sku, Units } from './ids.ts'
+import { after, type Instant, type ShopId, type Sku, type Units } from './ids.ts'
 import { addPegged, liveDemands, peg, serveShortages } from './peg.ts'
 import { availabilityOf } from './sellable.ts'
 
@@ -25,9 +25,25 @@ export type HoldCommand = {
    * takes any unit that there is, and what is missing is a shortage that nobody else may be sold.
    */
   readonly saidYes?: boolean
+  /**
+   * A page view, by policy: a hold for so long from its first view on, which the order call then takes over. It shows its cart
+   * again and again under one name, and the units follow what the cart shows.
+   */
+  readonly pageForMs?: number
+  /** The hold of the page before this order call: its units become this attempt's. */
+  readonly takesOver?: string
   /** Absent: the order call itself, judged by the shop's watermark. */
   readonly until?: Instant
 }
+
+/**
+ * The names under which a command may find holds that are there already: whoever loads, locks or saves goes by them. A call of the
+ * checkout is an attempt of its own each time, so it names none.
+ */
+export const attemptsNamed = ({ via, saidYes, pageForMs, takesOver, reservation }: HoldCommand): readonly string[] => [
+  ...(via === 'api' || saidYes || pageForMs !== undefined ? [reservation] : []),
+  ...(takesOver === undefined ? [] : [takesOver]),
+]
 
 /** What was granted of one line, from where. */
 export type Grant = {
@@ -59,7 +75,9 @@ type Drafts = ReadonlyMap<Sku, Draft>
 export function decideHold(drafts: Drafts, command: HoldCommand): HoldAnswer {
   if (command.saidYes) return grantAfterTheFact(drafts, command)
   const asked = unitsBySku(command.lines)
-  if (command.via === 'gateway') {
+  if (command.pageForMs !== undefined && isBeingOrdered(drafts, command))
+    return { granted: true, reservation: command.reservation, lines: [] }
+  if (command.via === 'gateway' && command.pageForMs === undefined) {
     const beingPlaced = doubleSubmit(drafts, command)
     if (beingPlaced) return { granted: false, refusal: beingPlaced }
   }
@@ -135,13 +153,22 @@ function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, 
   }
 }
 
-const deadlineOf = ({ now }: Draft, { until }: HoldCommand): Deadline =>
-  until === undefined ? { kind: 'watermark', calledAt: now } : { kind: 'moment', at: until }
+/** A page's hold may become an order too, where we are not asked: so it ends by the watermark, as if its call came at its end. */
+const deadlineOf = ({ now }: Draft, { until, pageForMs = 0 }: HoldCommand): Deadline =>
+  until === undefined ? { kind: 'watermark', calledAt: after(now, pageForMs) } : { kind: 'moment', at: until }
 
 /** What stays held is held as long as the answer says: until the moment that this call asks for, or as long as after it. */
 function renewDeadlines(draft: Draft, command: HoldCommand): void {
   const deadline = deadlineOf(draft, command)
   for (const demand of ownDemands(draft, command)) {
+    if (demand.reservation !== command.reservation) {
+      // An attempt of its own from here on, and as young: what it is told apart from others by is its own call.
+      const { reservation } = command
+      alter(draft, demand, demand.units, { reservation, deadline, promisedAt: draft.now }, 'taken-over')
+      continue
+    }
+    // Reloading a page holds nothing longer: else one buyer could bind the last unit for ever.
+    if (command.pageForMs !== undefined) continue
     if (JSON.stringify(demand.deadline) !== JSON.stringify(deadline)) {
       alter(draft, demand, demand.units, { deadline }, 'deadline-renewed')
     }
@@ -178,9 +205,18 @@ function giveBackSurplus(draft: Draft, command: HoldCommand, wanted: Units): voi
   alterUpTo(draft, own, surplus, () => ({ end: 'released' }), 'replaced')
 }
 
-/** Live holds of this very reservation: only an API key can come back with other lines. */
-const ownDemands = (draft: Draft, { shop, reservation }: Pick<HoldCommand, 'shop' | 'reservation'>): Demand[] =>
-  liveDemands(draft, (demand) => isHeld(demand) && demand.shop === shop && demand.reservation === reservation)
+/** Live holds of this very reservation, and of the one that it takes over: an API key and a page come back with other lines. */
+const ownDemands = (
+  draft: Draft,
+  { shop, reservation, takesOver }: Pick<HoldCommand, 'shop' | 'reservation' | 'takesOver'>,
+): Demand[] =>
+  liveDemands(
+    draft,
+    (demand) =>
+      isHeld(demand) &&
+      demand.shop === shop &&
+      (demand.reservation === reservation || (takesOver !== undefined && demand.reservation === takesOver)),
+  )
 
 const ownUnits = (draft: Draft, command: HoldCommand): Units => sumOf(ownDemands(draft, command))
 
@@ -204,11 +240,27 @@ function doubleSubmit(drafts: Drafts, command: HoldCommand): HoldRefusal | undef
     const windowMs = draft.rules.shops.get(command.shop)?.doubleSubmitWindowMs ?? 0
     for (const demand of draft.state.demands.values()) {
       if (demand.shop !== command.shop || demand.lineKey === undefined || !keys.has(demand.lineKey)) continue
+      if (demand.reservation !== undefined && demand.reservation === command.takesOver) continue
       const endsAt = demand.promisedAt + windowMs
       if (endsAt > draft.now) secondsLeft = Math.max(secondsLeft, secondsUntil(draft.now, endsAt))
     }
   }
   return secondsLeft > 0 ? { kind: 'ORDER_BEING_PLACED', secondsLeft } : undefined
+}
+
+/** Whether one of these lines is in an attempt already, or in an order: then a page has nothing more to hold. */
+function isBeingOrdered(drafts: Drafts, command: HoldCommand): boolean {
+  const keys = keysOf(command)
+  return [...drafts.values()].some(({ state }) =>
+    [...state.demands.values()].some(
+      ({ shop, lineKey, reservation, orderLine, end }) =>
+        shop === command.shop &&
+        reservation !== command.reservation &&
+        lineKey !== undefined &&
+        keys.has(lineKey) &&
+        (end === undefined || orderLine !== undefined),
+    ),
+  )
 }
 
 const keysOf = (command: HoldCommand): ReadonlySet<string> =>
@@ -227,6 +279,7 @@ function refusalFor(drafts: Drafts, command: HoldCommand, missing: readonly Miss
       (demand) =>
         isHeld(demand) &&
         demand.shop === command.shop &&
+        demand.reservation !== command.takesOver &&
         demand.supply.kind !== 'shortage' &&
         demand.lineKey !== undefined &&
         keys.has(demand.lineKey),
@@ -249,9 +302,11 @@ function capRefusal(drafts: Drafts, command: HoldCommand, asked: ReadonlyMap<Sku
   const { buyer, shop } = command
   if (!buyer) return undefined
   const lineKeys = keysOf(command)
-  const caps = [...asked].flatMap(
-    ([sku, units]) => reachedCap(draftFor(drafts, sku), { shop, buyer, units, lineKeys }) ?? [],
-  )
+  const caps = [...asked].flatMap(([sku, units]) => {
+    const draft = draftFor(drafts, sku)
+    const more = units - ownUnits(draft, command)
+    return more <= 0 ? [] : (reachedCap(draft, { shop, buyer, units: more, lineKeys }) ?? [])
+  })
   if (caps.length === 0) return undefined
   const own = caps.every(({ onlyOwnAttempts }) => onlyOwnAttempts) ? ownAttemptsEndIn(drafts, command) : undefined
   if (own === undefined) return { kind: 'CAP_REACHED', caps }

@@ -280,7 +280,7 @@ function giveBack(draft: Draft, command: OrderCommand, lineId: string, units: Un
   const left = alterUpTo(draft, loose, units, () => ({ end: 'cancelled' satisfies End }), 'cancelled')
   settleShortage(draft, loose, 'the order was cancelled')
   if (left === 0) return
-  const bound = line.filter((demand) => isBound(demand) && demand.phase !== 'shipped')
+  const bound = line.filter((demand) => isBound(demand) && demand.phase !== 'shipped').sort(leastBoundFirst)
   const missing = alterUpTo(draft, bound, left, () => ({ cancelRequested: true }), 'cancel-requested')
   if (missing < left) {
     draft.incidents.push({

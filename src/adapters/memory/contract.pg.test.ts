@@ -53,6 +53,8 @@ const WHAT = [
   'hold',
   'hold',
   'hold-two',
+  'page',
+  'page-order',
   'api',
   'release',
   'order',
@@ -126,6 +128,10 @@ function commandOf({ what, a, b, units }: Step, story: number, nth: number, now:
       return { ...hold, mode: b % 2 === 0 ? 'all' : 'partial', lines: [line(), line(other, 1)] }
     case 'yes':
       return { ...hold, saidYes: true, lines: [line()] }
+    case 'page':
+      return { ...hold, reservation: `page-${story}-${b % 2}`, pageForMs: 60_000, lines: [line(), line(other, 1)] }
+    case 'page-order':
+      return { ...hold, takesOver: `page-${story}-${b % 2}`, lines: [line()], buyer: buyerOf(`${story}-1`, `${story}`) }
     case 'api':
       return {
         kind: 'hold',

@@ -2,6 +2,7 @@
 import { type Buyer, keysOfBuyer } from '../../core/cap.ts'
 import { type Command, needsAllDemands, skusOf } from '../../core/decide.ts'
 import { type Demand, isHeld, isLive, isOpen } from '../../core/demand.ts'
+import { attemptsNamed } from '../../core/hold.ts'
 import type { Sku } from '../../core/ids.ts'
 import { addBuyerUnits, type SkuState, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
 import { ordersToldWhole } from '../../core/word.ts'
@@ -88,8 +89,7 @@ function namesOf(command: Command): Names {
   const none: Names = { reservations: [], lineKeys: [], order: undefined, orderNumbers: [] }
   switch (command.kind) {
     case 'hold': {
-      const reservations = command.via === 'api' || command.saidYes ? [command.reservation] : []
-      return { ...none, reservations, lineKeys: keysOf(command.lines) }
+      return { ...none, reservations: attemptsNamed(command), lineKeys: keysOf(command.lines) }
     }
     case 'release':
       return { ...none, reservations: [command.reservation] }

@@ -4,6 +4,7 @@ import { AlreadyAnswered, type Attempt, type Origin } from '../../app/lane.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Answer, type Command, decide, draftsOf, skusOf } from '../../core/decide.ts'
 import type { Incident } from '../../core/draft.ts'
+import { attemptsNamed } from '../../core/hold.ts'
 import type { Instant, Sku, Units } from '../../core/ids.ts'
 import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
 import type { Change, SkuState } from '../../core/stock.ts'
@@ -192,7 +193,10 @@ function leaveLockNames(on: Queryable, leave: Leave, commands: readonly Command[
   const names = new Set<string>()
   for (const command of commands) {
     if (command.kind === 'order') names.add(`order:${command.shop}:${command.order.orderId}`)
-    if (command.kind === 'hold' && command.via === 'gateway') continue
+    if (command.kind === 'hold') {
+      for (const attempt of attemptsNamed(command)) names.add(`attempt:${attempt}`)
+      continue
+    }
     if ('reservation' in command && command.reservation !== undefined) names.add(`attempt:${command.reservation}`)
   }
   if (names.size === 0) return

@@ -1,5 +1,6 @@
 /** Reads the states of SKUs. The lane reads under their locks and only what its commands can touch; everyone else reads whole. */
 import { type Command, needsAllDemands } from '../../core/decide.ts'
+import { attemptsNamed } from '../../core/hold.ts'
 import { type Sku, shopOf, warehouseOf } from '../../core/ids.ts'
 import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
 import { ordersToldWhole } from '../../core/word.ts'
@@ -183,7 +184,7 @@ function namesOf(commands: readonly Command[]): Names {
   for (const command of commands) {
     switch (command.kind) {
       case 'hold':
-        if (command.via === 'api' || command.saidYes) reservations.add(command.reservation)
+        for (const attempt of attemptsNamed(command)) reservations.add(attempt)
         for (const key of keysOf(command.lines)) lineKeys.add(key)
         break
       case 'release':

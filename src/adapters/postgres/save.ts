@@ -33,7 +33,10 @@ export type Outcome = {
   readonly changes: ReadonlyMap<Sku, readonly Change[]>
   readonly entries: readonly LedgerEntry[]
   readonly incidents: readonly (Incident & { readonly sku: Sku })[]
-  readonly reservations: readonly (Pick<HoldCommand, 'reservation' | 'shop' | 'via' | 'until' | 'saidYes' | 'buyer'> & {
+  readonly reservations: readonly (Pick<
+    HoldCommand,
+    'reservation' | 'shop' | 'via' | 'until' | 'saidYes' | 'pageForMs' | 'buyer'
+  > & {
     basket?: Uint8Array
   })[]
   readonly now: Instant
@@ -195,8 +198,8 @@ function saveReservations({ on, leave }: Connection, { reservations, now }: Outc
   const fresh: string[] = []
   const named = new Map<string, Outcome['reservations'][number]>()
   for (const each of reservations) {
-    const { reservation, shop, via, until, basket, saidYes } = each
-    if (via === 'api' || saidYes) named.set(reservation, each)
+    const { reservation, shop, via, until, basket, saidYes, pageForMs } = each
+    if (via === 'api' || saidYes || pageForMs !== undefined) named.set(reservation, each)
     else
       fresh.push(
         copyLine([reservation, shop, via, calledAt, until === undefined ? null : timestamp(until), basket ?? null]),

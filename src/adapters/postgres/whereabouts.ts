@@ -5,6 +5,7 @@
  */
 import type { Command } from '../../core/decide.ts'
 import type { Demand } from '../../core/demand.ts'
+import { attemptsNamed } from '../../core/hold.ts'
 import type { Sku } from '../../core/ids.ts'
 import { type Change, type SkuState, shortageUnits } from '../../core/stock.ts'
 
@@ -41,6 +42,7 @@ export function whereaboutsOf(states: ReadonlyMap<Sku, SkuState>): Whereabouts {
       case 'hold':
         return [
           attemptName(command.reservation),
+          ...attemptsNamed(command).map(attemptName),
           ...command.lines.flatMap(({ lineKey }) => (lineKey === undefined ? [] : [lineName(lineKey)])),
         ]
       case 'order': {
@@ -66,8 +68,7 @@ export function whereaboutsOf(states: ReadonlyMap<Sku, SkuState>): Whereabouts {
     of(command) {
       const skus = new Set<Sku>()
       // A call of the checkout looks for its line keys in its own SKUs only.
-      if (command.kind === 'hold' && command.via === 'gateway') return skus
-      const names = command.kind === 'hold' ? [attemptName(command.reservation)] : namesOf(command)
+      const names = command.kind === 'hold' ? attemptsNamed(command).map(attemptName) : namesOf(command)
       for (const name of names) for (const sku of places.get(name)?.keys() ?? []) skus.add(sku)
       return skus
     },

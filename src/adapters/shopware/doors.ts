@@ -129,6 +129,8 @@ function refuse(ports: ShopwareDoorPorts, door: string): Answer {
 
 const reduced = (call: GatewayCall, shop: ShopId, { basketOf, digest }: ShopwareDoorPorts) => ({
   isOrderCall: call.isOrderCall,
+  isConfirmPage: call.isConfirmPage,
+  isAdminOrder: call.isAdminOrder,
   isEditOrder: call.isEditOrder,
   cartBlocked: call.cartBlocked,
   basket: basketOf(call.cartToken),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { checkoutText, languageOf, MAX_MESSAGE_CHARACTERS } from '../../messages.ts'
 import { gatewayAnswer, readGatewayCall, refuseCart } from './gateway.ts'
@@ -62,6 +63,23 @@ describe('a gateway call', () => {
     [{ messageKey: 'product-out-of-stock', level: 20, block: true, persistent: false }, false],
   ])('with the error %j is blocked for good: %s', (error, blocked) => {
     expect(call({ errors: [error] })).toMatchObject({ cartBlocked: blocked })
+  })
+
+  test('is of a confirm page where somebody is logged in and orders nothing yet, in the storefront or headless', () => {
+    const recorded = (name: string) => {
+      const file = new URL(`../../../test/fixtures/shopware-6.6.7.1/${name}.json`, import.meta.url)
+      const { body }: { body: string } = JSON.parse(readFileSync(file, 'utf8'))
+      return readGatewayCall(Buffer.from(body), 'de-DE')
+    }
+    expect(recorded('checkout-gateway-confirm-page')).toMatchObject({ isConfirmPage: true, isOrderCall: false })
+    expect(recorded('checkout-gateway-anonymous-cart')).toMatchObject({ isConfirmPage: false, isOrderCall: false })
+    expect(recorded('checkout-gateway')).toMatchObject({
+      isConfirmPage: false,
+      isOrderCall: true,
+      buyer: { mail: expect.stringContaining('@'), address: expect.any(String) },
+    })
+    expect(recorded('checkout-gateway-edit-order')).toMatchObject({ isEditOrder: true })
+    expect(recorded('checkout-gateway-admin-order')).toMatchObject({ isAdminOrder: true, isOrderCall: true })
   })
 
   test('of the edit-order page names its order', () => {

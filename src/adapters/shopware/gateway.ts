@@ -32,6 +32,8 @@ export type GatewayCall = {
   readonly sourceUrl: string
   /** Whether this is the call inside order placement (Shopware 6.6.7.0 and later mark it), not a page view. */
   readonly isOrderCall: boolean
+  /** Whether it is a page of somebody who is logged in, be it as a guest: the confirm page, or his cart. */
+  readonly isConfirmPage: boolean
   /** The order that this cart was made from (edit-order page): such a cart is the order itself, never a new hold. */
   readonly editsOrderId?: string
   readonly isEditOrder: boolean
@@ -77,11 +79,16 @@ export function readGatewayCall(
   const lineItems = listOf(fieldOf(cart, 'lineItems'))
   if (lineItems === undefined) return { unreadable: 'the cart has no list of lines' }
   const read = readLines(lineItems)
+  const states = itemsOf(fieldOf(context, 'states'))
   const editsOrderId = shopwareId(fieldOf(fieldOf(fieldOf(cart, 'extensions'), 'originalId'), 'id'))
   return {
     shopwareShopId,
     sourceUrl,
-    isOrderCall: itemsOf(fieldOf(context, 'states')).includes('checkout-order-route'),
+    isOrderCall: states.includes('checkout-order-route'),
+    // Not by the state `logged-in`: only the storefront sets it, and a headless shop asks too.
+    isConfirmPage:
+      textOf(fieldOf(fieldOf(fieldOf(body, 'salesChannelContext'), 'customer'), 'id')) !== undefined &&
+      !states.includes('checkout-order-route'),
     ...(editsOrderId === undefined ? {} : { editsOrderId }),
     isEditOrder: fieldOf(fieldOf(cart, 'extensions'), 'originalId') !== undefined,
     isAdminOrder: fieldOf(fieldOf(context, 'source'), 'type') === 'admin-sales-channel-api',
