@@ -55,6 +55,7 @@ async function onDatabase<T>(env: Env, work: (database: ReturnType<typeof openDa
   if (databaseUrl === undefined)
     throw new UsageProblem('Set DATABASE_URL: the embedded database is verified through the running service')
   const database = openDatabase({ url: databaseUrl, schema })
+  await database.findPrimary()
   try {
     return await work(database)
   } finally {

@@ -45,6 +45,7 @@ export async function openFoundation(config: Config, log: Logger, demo: DemoWish
     await embedded?.stop()
   }
   try {
+    await database.findPrimary()
     await refuseUnsafeDatabase(database)
     await migrate(database.pool, schema)
   } catch (cause) {

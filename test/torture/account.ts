@@ -1,14 +1,19 @@
 /** After a blow: what the clients know held against what is there, number by number. */
 import { verify } from '../../src/adapters/postgres/verify.ts'
 import type { Book } from './book.ts'
-import type { House } from './house.ts'
+import type { House, Tortured } from './house.ts'
+
+/** What is asked: the processes, and the database behind them. */
+export type Asked = Pick<House, 'database' | 'token'> & {
+  readonly holdfasts: readonly Pick<Tortured, 'name' | 'url' | 'running'>[]
+}
 
 /** The inbox is worked off in seconds; a message that stays longer is stuck. */
 const APPLIED_WITHIN_MS = 60_000
 const MAX_TOLD = 20
 
 /** Everything that is wrong, in sentences; empty when nothing was lost and nothing is there twice. */
-export async function account(house: House, book: Book): Promise<readonly string[]> {
+export async function account(house: Asked, book: Book): Promise<readonly string[]> {
   const wrong = [...book.wrong.splice(0), ...endedByThemselves(house)]
   wrong.push(...(await untilApplied(house)))
   wrong.push(...(await messages(house, book)))
@@ -21,13 +26,13 @@ export async function account(house: House, book: Book): Promise<readonly string
 }
 
 /** Whatever happens around it, a process lives until it is killed. */
-const endedByThemselves = ({ holdfasts }: House): readonly string[] =>
+const endedByThemselves = ({ holdfasts }: Asked): readonly string[] =>
   holdfasts.flatMap(({ name, running }) => {
     const { exitCode, signalCode } = running()?.process ?? { exitCode: null, signalCode: null }
     return exitCode === null && signalCode === null ? [] : [`${name} ended by itself: ${signalCode ?? exitCode}`]
   })
 
-async function untilApplied({ database }: House): Promise<readonly string[]> {
+async function untilApplied({ database }: Asked): Promise<readonly string[]> {
   for (const giveUpAt = performance.now() + APPLIED_WITHIN_MS; ; ) {
     const { rows } = await database.pool.query<{ left: number }>(
       `select count(*) as left from inbox where state not in ('done')`,
@@ -39,7 +44,7 @@ async function untilApplied({ database }: House): Promise<readonly string[]> {
   }
 }
 
-async function messages({ database }: House, book: Book): Promise<readonly string[]> {
+async function messages({ database }: Asked, book: Book): Promise<readonly string[]> {
   const { rows } = await database.pool.query<{ id: string; times: number }>(
     `select message_id as id, count(*) as times
      from (select message_id from inbox union all select message_id from dead_letter) as kept
@@ -67,7 +72,7 @@ const compared = (what: string, known: ReadonlyMap<string, string>, there: Reado
     return should === is ? [] : [`${what} ${name}: answered ${should}, and there is ${is}`]
   })
 
-async function baskets({ database }: House, book: Book): Promise<readonly string[]> {
+async function baskets({ database }: Asked, book: Book): Promise<readonly string[]> {
   const { rows } = await database.pool.query<Units>(
     `select substr(reservation, length('api:till:') + 1) as name, sku, sum(units) as units
      from demand join sku on sku.id = sku_id
@@ -78,7 +83,7 @@ async function baskets({ database }: House, book: Book): Promise<readonly string
   return compared('basket', asText(open.flatMap(({ key, lines }) => linesOf(key, lines))), asText(rows))
 }
 
-async function orders({ database }: House, book: Book): Promise<readonly string[]> {
+async function orders({ database }: Asked, book: Book): Promise<readonly string[]> {
   const { rows } = await database.pool.query<Units>(
     `select order_number as name, sku, sum(units) as units
      from demand join sku on sku.id = sku_id
@@ -97,7 +102,7 @@ const linesOf = (name: string, lines: ReadonlyMap<string, number>): readonly Uni
   [...lines].map(([sku, units]) => ({ name, sku, units }))
 
 /** What each process says is available: the last figure less what was taken, not one unit more and not one less. */
-async function numbers(house: House, book: Book): Promise<readonly string[]> {
+async function numbers(house: Asked, book: Book): Promise<readonly string[]> {
   const skus = book.skus()
   const told = await Promise.all(
     house.holdfasts.map(async ({ name, url }) => {
@@ -119,7 +124,7 @@ async function numbers(house: House, book: Book): Promise<readonly string[]> {
 }
 
 /** No process met a broken invariant since its start. */
-async function bugs(house: House): Promise<readonly string[]> {
+async function bugs(house: Asked): Promise<readonly string[]> {
   const counts = await Promise.all(
     house.holdfasts.map(async ({ name, url, running }) => {
       const metrics = await (await fetch(`${url}/metrics`)).text()

@@ -4,11 +4,11 @@
  * what is there. What happens when comes from a seed; what the machine makes of it does not.
  */
 import { type Random, seededRandom } from '../../sim/random.ts'
-import { SOURCE_TOKEN } from '../crash/running-holdfast.ts'
 import { account } from './account.ts'
+import { configure, stockUp, tell } from './beginning.ts'
 import { type Blow, COMPANY, KILLS } from './blows.ts'
 import { Book } from './book.ts'
-import { AMPLE, SCARCE, startClients } from './clients.ts'
+import { startClients } from './clients.ts'
 import { type House, openHouse } from './house.ts'
 
 export type TortureOptions = {
@@ -43,8 +43,6 @@ const BEFORE = 80
 const AFTER = 40
 /** A second trouble lasts so long at most. */
 const TROUBLE_MS = 1_500
-/** Every process accepts a message in this time, whatever the machine is busy with besides. */
-const BACK_WITHIN_MS = 60_000
 
 export async function torture(options: TortureOptions): Promise<Report> {
   const { seed, log } = options
@@ -134,63 +132,4 @@ async function runRound(house: House, book: Book, plan: Plan, name: string): Pro
 function tokenOf(house: House): () => string {
   const token = house.token()
   return () => token
-}
-
-/** Tells a figure until it is accepted; bounded. */
-async function tell(url: string, id: string, sku: string, units: number): Promise<void> {
-  for (const giveUpAt = performance.now() + BACK_WITHIN_MS; performance.now() < giveUpAt; ) {
-    const code = await fetch(`${url}/v1/sources/wms/messages`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${SOURCE_TOKEN}`, 'webhook-id': id },
-      body: JSON.stringify({ sku, available_stock: units, sequence: units }),
-      signal: AbortSignal.timeout(2_000),
-    }).then(
-      (answer) => answer.status,
-      () => undefined,
-    )
-    if (code === 202) return
-    await new Promise((wake) => setTimeout(wake, 10))
-  }
-  throw new Error(`No message was accepted by ${url} within ${BACK_WITHIN_MS / 1000} s`)
-}
-
-/** One source, one warehouse, one channel. */
-async function configure(house: House): Promise<void> {
-  const [first] = house.holdfasts
-  const document = {
-    sources: {
-      wms: { semantics: 'net', auth: { kind: 'bearer', secretFrom: { env: 'WMS_TOKEN' } }, defaultWarehouse: 'main' },
-    },
-    warehouses: { main: { source: 'wms', zone: 'Europe/Berlin' } },
-    shops: { till: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' } },
-  }
-  const answer = await fetch(`${first?.url}/v1/configuration`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${house.token()}` },
-    body: JSON.stringify(document),
-  })
-  if (answer.status !== 200) throw new Error(`The configuration was refused: ${await answer.text()}`)
-  await Promise.all(house.holdfasts.map(({ url }) => untilConfigured(url, house.token())))
-}
-
-/** A process takes over what another one was told within a second or so. */
-async function untilConfigured(url: string, token: string): Promise<void> {
-  for (const giveUpAt = performance.now() + BACK_WITHIN_MS; performance.now() < giveUpAt; ) {
-    const answer = await fetch(`${url}/v1/configuration`, { headers: { authorization: `Bearer ${token}` } })
-    const { version } = (await answer.json()) as { version: number }
-    if (version > 0) return
-    await new Promise((wake) => setTimeout(wake, 20))
-  }
-  throw new Error(`${url} does not know the configuration within ${BACK_WITHIN_MS / 1000} s`)
-}
-
-/** Goods to begin with: few of what everybody wants. */
-async function stockUp({ holdfasts }: House, book: Book): Promise<void> {
-  for (const sku of [...SCARCE, AMPLE]) {
-    const units = sku === AMPLE ? 1_000_000 : 20
-    const id = `supply-${sku}`
-    await tell(holdfasts[0]?.url ?? '', id, sku, units)
-    book.messages.add(id)
-    book.figures.set(sku, units)
-  }
 }

@@ -5,6 +5,7 @@ import { type Instant, instantOf } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import { SCHEMA_PATTERN } from './migrate.ts'
 import { isOutage } from './outage.ts'
+import { clientsOf, findPrimary, type Servers, serversOf, verifierOf } from './servers.ts'
 
 /** What a query needs: the pool, or one client inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>
@@ -28,6 +29,8 @@ export type Leave = (sent: Promise<unknown>) => void
 export type Database = Connections & {
   /** The lane's own connections: whoever reads a lot beside it never makes a buyer wait for a free one. */
   readonly reserved: Connections
+  /** Where the URL names several servers: tries each of them, until one answers as the primary. */
+  findPrimary(): Promise<void>
   close(): Promise<void>
 }
 
@@ -57,12 +60,14 @@ const CONNECT_TIMEOUT_MS = 2_000
 export function openDatabase(options: DatabaseOptions): Database {
   const { schema, connections = DEFAULT_CONNECTIONS } = options
   if (!SCHEMA_PATTERN.test(schema)) throw new Error(`HOLDFAST_SCHEMA: "${schema}" is no plain lower-case name`)
-  const pool = openPool(options, connections, STATEMENT_TIMEOUT_MS)
-  const reserved = openPool(options, RESERVED_CONNECTIONS, RESERVED_STATEMENT_TIMEOUT_MS, BY_INDEX_ALONE)
+  const servers = serversOf(options.url)
+  const pool = openPool(options, servers, connections, STATEMENT_TIMEOUT_MS)
+  const reserved = openPool(options, servers, RESERVED_CONNECTIONS, RESERVED_STATEMENT_TIMEOUT_MS, BY_INDEX_ALONE)
   return {
     pool,
     transaction: (work) => inTransaction(pool, work),
     reserved: { pool: reserved, transaction: (work) => inTransaction(reserved, work) },
+    findPrimary: () => findPrimary(pool, servers),
     async close() {
       await Promise.all([pool.end(), reserved.end()])
     },
@@ -76,7 +81,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 const BY_INDEX_ALONE = { enable_seqscan: 'off', jit: 'off', plan_cache_mode: 'force_generic_plan' }
 
 function openPool(
-  { url, schema, onBroken = () => undefined }: DatabaseOptions,
+  { schema, onBroken = () => undefined }: DatabaseOptions,
+  servers: Servers,
   max: number,
   statementMs: number,
   more: Readonly<Record<string, string>> = {},
@@ -89,7 +95,8 @@ function openPool(
     ...more,
   }
   const pool = new pg.Pool({
-    connectionString: url,
+    Client: clientsOf(servers),
+    verify: verifierOf(servers),
     max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: statementMs + GRACE_MS,

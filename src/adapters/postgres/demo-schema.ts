@@ -1,6 +1,7 @@
 /** The schema in which a demo plays: beside the one that people configure, never in it, and made anew at each start. */
-import pg from 'pg'
+import type pg from 'pg'
 import { SCHEMA_PATTERN } from './migrate.ts'
+import { primaryOf } from './servers.ts'
 
 /** When the demo plays: never, where nobody has configured anything yet, or whatever is configured. */
 export type DemoWish = 'never' | 'when-empty' | 'always'
@@ -22,8 +23,7 @@ export async function chooseSchema(
   wish: DemoWish,
 ): Promise<{ readonly schema: string; readonly isDemo: boolean }> {
   if (wish === 'never' || !SCHEMA_PATTERN.test(schema)) return { schema, isDemo: false }
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  await client.connect()
+  const client = await primaryOf(url)
   try {
     if (wish === 'when-empty' && (await hasConfiguration(client, schema))) return { schema, isDemo: false }
     const name = demoSchemaOf(schema)

@@ -4,6 +4,7 @@
  */
 import pg from 'pg'
 import { oneAtATime } from '../one-at-a-time.ts'
+import { provePrimary, serversOf } from './servers.ts'
 
 export type Leases = {
   /**
@@ -30,6 +31,7 @@ const ANSWERS_WITHIN_MS = 5_000
 /** Opens the session that holds this process's leases. When it breaks, all leases are lost and taken anew if still free. */
 export function openLeases(url: string, schema: string): Leases {
   const aliveKey = `${schema}:alive`
+  const servers = serversOf(url)
   let current: pg.Client | undefined
   let session: Promise<pg.Client> | undefined
   const held = new Set<string>()
@@ -46,8 +48,9 @@ export function openLeases(url: string, schema: string): Leases {
     client.end().catch(() => undefined)
   }
   const connect = async (): Promise<pg.Client> => {
+    const at = servers.present()
     const client = new pg.Client({
-      connectionString: url,
+      connectionString: at,
       application_name: 'holdfast-leases',
       connectionTimeoutMillis: 2_000,
       query_timeout: ANSWERS_WITHIN_MS,
@@ -58,10 +61,12 @@ export function openLeases(url: string, schema: string): Leases {
     client.on('end', () => lose(client))
     try {
       await client.connect()
+      await provePrimary(client, servers)
       // A process whose session broke lives on: it takes its place again.
       if (entered) await client.query(beAlive(aliveKey))
       return client
     } catch (cause) {
+      servers.turnFrom(at)
       lose(client)
       throw cause
     }
@@ -71,9 +76,20 @@ export function openLeases(url: string, schema: string): Leases {
     return session
   }
 
+  /** At the start nobody knows which of several servers is the primary: each is tried. */
+  const openFirst = async (): Promise<pg.Client> => {
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await openSession()
+      } catch (cause) {
+        if (tried >= servers.count) throw cause
+      }
+    }
+  }
+
   return {
     async enter(whenAlone) {
-      const client = await openSession()
+      const client = await openFirst()
       const { rows } = await client.query<{ alone: boolean }>(
         'select pg_try_advisory_lock(hashtextextended($1, 0)) as alone',
         [aliveKey],
