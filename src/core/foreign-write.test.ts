@@ -45,6 +45,18 @@ describe('a number that somebody else wrote', () => {
     expect(late).toMatchObject({ found: { oldUnits: 10, newUnits: 50, proof: 'comparison' }, tells: 'foreign' })
   })
 
+  test('a fall without a word is not raised before the orders of that time are read (H42)', () => {
+    const seen = rule(undefined, look(7))
+    expect(seen).toMatchObject({ may: 'lower', lookAgainAt: at(500) })
+    const showing7 = { units: 7, seenAt: T0, revision: 'r1' }
+    const early = rule(seen.guard, look(7, { now: at(500), before: showing7 }))
+    expect(early).toMatchObject({ may: 'lower', lookAgainAt: at(1_000) })
+    // The next read began after the fall was seen, and found no order that took it.
+    const read = look(7, { now: at(1_000), before: showing7, watermark: at(600 - IN_FLIGHT_MS) })
+    expect(rule(early.guard, read)).toMatchObject({ may: 'correct', tells: 'nothing' })
+    expect(rule(undefined, look(50)).may).toBe('correct')
+  })
+
   test('an order that was read meanwhile may have moved it: it is the shop’s own', () => {
     const { guard } = rule(undefined, look(7))
     const judged = rule(guard, look(10, { now: at(12_000), watermark: at(1_000), touchedAt: at(2_000) }))

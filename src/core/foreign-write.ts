@@ -6,6 +6,9 @@
  * have moved it. So it is judged once the watermark has passed the sighting, and counts as foreign only if no order of that SKU
  * was read as new, changed or gone meanwhile. In doubt it is the shop's own.
  *
+ * A number that fell below its band without a word may have been sold by an order that asked nobody: one that was reopened or
+ * edited, or an import. Until the orders have been read once more it is not raised, or those units would be shown again (H42).
+ *
  * What follows is policy: `restore` puts the number right at once, `warn` and `ignore` let it stand until what is sellable
  * changes. Whoever restores against another robot never ends; so after some rounds the lower of both numbers stands.
  */
@@ -21,6 +24,8 @@ export const FIGHT_AFTER = 5
 export const FIGHT_WITHIN_MS = 10 * 60_000
 /** How soon a sighting is looked at again while the watermark is late. */
 const JUDGE_AGAIN_MS = 5_000
+/** How soon a number that fell by itself is looked at again while the orders of that time are not read. */
+const READ_AGAIN_MS = 500
 /** The watermark has passed a sighting so long after `orderInFlight`. */
 const JUDGE_MARGIN_MS = 3_000
 
@@ -91,11 +96,12 @@ export function rule(known: Guard | undefined, look: Look): Ruling {
   if (sighting === undefined || verdict === 'own') return rest.left ? leftAlone(rest, look) : calm(rest, known)
   if (verdict === 'pending') {
     const due = after(sighting.at, look.orderInFlightMs + JUDGE_MARGIN_MS)
+    const waits = mayBeSold(sighting, look)
     return {
       guard: { ...rest, sighting },
-      may: look.policy === 'restore' ? mayOf(rest) : 'leave',
+      may: look.policy !== 'restore' ? 'leave' : waits ? 'lower' : mayOf(rest),
       tells: 'nothing',
-      lookAgainAt: due > look.now ? due : after(look.now, JUDGE_AGAIN_MS),
+      lookAgainAt: waits ? after(look.now, READ_AGAIN_MS) : due > look.now ? due : after(look.now, JUDGE_AGAIN_MS),
     }
   }
   const found: ForeignWrite = { ...sighting, proof: guard.toldAt === undefined ? 'comparison' : 'webhook' }
@@ -114,6 +120,11 @@ function sightingOf({ sighting, toldAt }: Guard, { before, seen, band, now }: Lo
     at: now,
     since: sighting?.since ?? before.seenAt,
   }
+}
+
+/** A fall that an order which nobody has read may have made. A read that began after it was seen finds that order. */
+function mayBeSold({ oldUnits, newUnits, at }: Sighting, { watermark, orderInFlightMs }: Look): boolean {
+  return newUnits < oldUnits && (watermark === undefined || after(watermark, orderInFlightMs) <= at)
 }
 
 function verdictOf({ toldAt }: Guard, sighting: Sighting, { watermark, before }: Look): 'foreign' | 'own' | 'pending' {

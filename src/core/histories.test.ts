@@ -23,6 +23,7 @@ import {
   UNORDERED,
 } from '../../test/core/rules.ts'
 import { RISE_SETTLES_AFTER_MS } from './figure.ts'
+import { rule } from './foreign-write.ts'
 import { after, instantOf } from './ids.ts'
 import { bandOf, correction, DECREMENT_WITHIN_MS, mayStillLower } from './publication.ts'
 
@@ -364,6 +365,21 @@ describe('holds, attempts and orders', () => {
     expect(correction(5, band(2), 'none')).toBeUndefined()
     expect(correction(7, band(2), 'none')).toBe(5)
     expect(correction(3, band(0), 'none')).toBe(5)
+  })
+
+  test('H42: a number that a reopened order lowered is not raised before that order is read', () => {
+    const house = opened(5)
+    order(house, 'o', 2)
+    house.decide(orderCommand('o', [{ units: 2 }], { state: 'cancelled' }))
+    const band = bandOf(house.stateOf(LAMP), house.rules, NORD)
+    if (!band) throw new Error('a SKU with a figure has a band')
+    const now = house.now()
+    const asked = { policy: 'restore', now, orderInFlightMs: 60_000, band, seen: { units: 3 } } as const
+    const fell = rule(undefined, { ...asked, watermark: instantOf(now - 60_000), before: { units: 5, seenAt: now } })
+    expect([fell.may, correction(3, band, 'fight')]).toEqual(['lower', undefined])
+    // It is read: what the shop shows was right all the time.
+    house.decide(orderCommand('o', [{ units: 2 }]))
+    expect(bandOf(house.stateOf(LAMP), house.rules, NORD)).toEqual({ leastUnits: 3, mostUnits: 3 })
   })
 })
 
