@@ -33,6 +33,9 @@ export type HoldfastProcess = {
   stop(): Promise<void>
   /** Ends at once, without a word, as a power cut does. */
   kill(): Promise<void>
+  /** Stands still, with its connections open, until `resume`. */
+  freeze(): void
+  resume(): void
   /** `holdfast shopware-app build`; gives the folder of the app. */
   buildApp(): Promise<string>
   /** The last lines of the log: for a test that fails. */
@@ -41,8 +44,12 @@ export type HoldfastProcess = {
   end(): Promise<void>
 }
 
-/** Makes a database and a home, and starts Holdfast on them. `STORY_LOG` names a file for its log, which is else removed at the end. */
-export async function openHoldfast(): Promise<HoldfastProcess> {
+/**
+ * Makes a database and a home, and starts Holdfast on them. `STORY_LOG` names a file for its log, which is else removed at the end.
+ *
+ * @param publicUrl what the shop is told as its address; its own if absent
+ */
+export async function openHoldfast(publicUrl?: string): Promise<HoldfastProcess> {
   const fresh = await freshDatabase()
   const home = await mkdtemp(join(tmpdir(), 'holdfast-story-'))
   const secret = `whsec_${randomBytes(32).toString('base64')}`
@@ -55,7 +62,7 @@ export async function openHoldfast(): Promise<HoldfastProcess> {
     DATABASE_URL: fresh.url,
     HOLDFAST_HOME: home,
     HOLDFAST_URL: url,
-    HOLDFAST_PUBLIC_URL: url,
+    HOLDFAST_PUBLIC_URL: publicUrl ?? url,
     HOST: '127.0.0.1',
     PORT: String(port),
     LOG_LEVEL: process.env.STORY_LOG_LEVEL ?? 'info',
@@ -97,6 +104,9 @@ export async function openHoldfast(): Promise<HoldfastProcess> {
     )
   }
 
+  const signal = (name: 'SIGSTOP' | 'SIGCONT'): void => {
+    if (child?.pid !== undefined) process.kill(-child.pid, name)
+  }
   const stop = (): Promise<void> => endBy('SIGTERM')
   const end = async (): Promise<void> => {
     await stop().catch(() => endBy('SIGKILL'))
@@ -117,6 +127,8 @@ export async function openHoldfast(): Promise<HoldfastProcess> {
     start,
     stop,
     kill: () => endBy('SIGKILL'),
+    freeze: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
     async buildApp() {
       await promisify(execFile)(process.execPath, [HOLDFAST, 'shopware-app', 'build', home], { env })
       return join(home, 'Holdfast')

@@ -19,7 +19,8 @@
  *
  * The four commands are optional; a test that needs one asks for it and fails by name. The driver itself uses HTTP only.
  *
- * The story (`story*.shopware.ts`) installs the app of a Holdfast that it starts as a process of its own, so it needs the commands
+ * A race while Holdfast is killed, hangs, errs or is not believed (`story-disturbed.shopware.ts`) has its shop talk through a
+ * go-between. The story (`story*.shopware.ts`) installs the app of a Holdfast that it starts as a process of its own, so it needs the commands
  * that install and uninstall, and the console to deactivate; `STORY_LOG` names a file for that process's log, `STORY_LOG_LEVEL` its
  * level. It uninstalls an app named Holdfast that it finds: use no shop where one is at work.
  *

@@ -11,6 +11,7 @@ import { type Answer, Refused } from '../../src/cli/command.ts'
 import type { Instant } from '../../src/core/ids.ts'
 import type { IncidentPage, Stock } from '../../src/http/contract.ts'
 import { eventually } from './eventually.ts'
+import type { GoBetween } from './go-between.ts'
 import { type HoldfastProcess, openHoldfast, SOURCE_SECRET } from './holdfast-process.ts'
 import { openRealShop, type RealShop } from './real-shop.ts'
 import type { Cart, Placed } from './shop-carts.ts'
@@ -87,8 +88,12 @@ const logRows = Compile(
 )
 const appRows = Compile(Type.Object({ data: Type.Array(Type.Object({ name: Type.String() })) }))
 
-/** Opens the shop and starts Holdfast; the app is not installed yet. */
-export async function openStory(): Promise<StoryWorld> {
+/**
+ * Opens the shop and starts Holdfast; the app is not installed yet.
+ *
+ * @param between through which the shop reaches Holdfast; without it, directly
+ */
+export async function openStory(between?: GoBetween): Promise<StoryWorld> {
   const shop = await openRealShop(process.env)
   const { installApp, uninstallApp } = shop.commands
   if (installApp === undefined || uninstallApp === undefined)
@@ -101,7 +106,8 @@ export async function openStory(): Promise<StoryWorld> {
   }
   // An app that an interrupted run has left knows another Holdfast.
   if (await isInstalled()) await uninstallApp(APP)
-  const holdfast = await openHoldfast()
+  const holdfast = await openHoldfast(between?.url)
+  if (between) between.target = () => holdfast.url
   const { client, database } = holdfast
   const [net, gross] = ['net', 'gross'].map((name) => storyWarehouse(name, holdfast))
   if (net === undefined || gross === undefined) throw new Error('no warehouses')
