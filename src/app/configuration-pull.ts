@@ -64,7 +64,13 @@ function sayConnection(
   say: Say,
 ): void {
   const at = `sources.${key}.pull`
-  if (!isBareUrl(url)) say(`${at}.url`, `"${url}" must be an http or https URL alone, such as https://erp.example`)
+  // One that holds a password is not said again.
+  const said = url.includes('@') ? 'it' : `"${url}"`
+  if (!isBareUrl(url))
+    say(
+      `${at}.url`,
+      `${said} must be an http or https URL alone, without user and password, such as https://erp.example`,
+    )
   sayDuration(`${at}.every`, every, EVERY, say)
   for (const each of Object.keys(codes))
     if (!Object.hasOwn(warehouses, each) || warehouses[each]?.source !== key)

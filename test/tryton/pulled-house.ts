@@ -11,7 +11,7 @@ import { pullBookOn } from '../../src/adapters/postgres/pull-store.ts'
 import { doorOf } from '../../src/adapters/wms/door.ts'
 import { sourceConfigOf } from '../../src/adapters/wms/source-config.ts'
 import { trytonSystem } from '../../src/adapters/wms/tryton/tryton.ts'
-import { type ConfigurationDocument, configurationOf } from '../../src/app/configuration-file.ts'
+import { configurationOf } from '../../src/app/configuration-file.ts'
 import { pullRound } from '../../src/app/pull.ts'
 import { applyPending } from '../../src/app/receive.ts'
 import type { Command } from '../../src/core/decide.ts'
@@ -19,37 +19,13 @@ import { instantOf, shopOf, skuOf, sourceOf } from '../../src/core/ids.ts'
 import { availabilityOf } from '../../src/core/sellable.ts'
 import type { InboundLine, SkuState } from '../../src/core/stock.ts'
 import { freshDatabase } from '../postgres.ts'
+import { trytonDocument } from './pulled-document.ts'
 import type { TrytonEnvironment } from './real-tryton.ts'
 
 export const ERP = sourceOf('erp')
 export const TILL = shopOf('till')
 
 export type PulledHouse = Awaited<ReturnType<typeof openPulledHouse>>
-
-/** The document of a merchant with one Tryton. */
-export const trytonDocument = (
-  { url, database, user }: TrytonEnvironment,
-  more: Partial<ConfigurationDocument['sources'][string]['pull']> = {},
-): ConfigurationDocument => ({
-  sources: {
-    erp: {
-      semantics: 'net',
-      dialect: 'tryton',
-      defaultWarehouse: 'main',
-      pull: {
-        url,
-        database,
-        user,
-        secretFrom: { env: 'TRYTON_PASSWORD' },
-        warehouses: { main: 'WH' },
-        every: '1s',
-        ...more,
-      },
-    },
-  },
-  warehouses: { main: { source: 'erp', zone: 'Europe/Berlin' } },
-  shops: { till: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' } },
-})
 
 export async function openPulledHouse(place: TrytonEnvironment) {
   const fresh = await freshDatabase()

@@ -25,13 +25,9 @@ export type Beside = {
 export type SaleLine = {
   readonly order: string
   readonly warehouse: number
-  readonly ordered: number
-  readonly shipped: number
+  readonly open: number
   readonly allocated: number
-  /** Units of which somebody has decided that they will not come. */
-  readonly ignored: number
-  /** The sale is over: what has not left will not leave. */
-  readonly isOver: boolean
+  readonly shipped: number
   /** Its rows as they were read. */
   readonly asText: string
 }
@@ -98,30 +94,37 @@ export async function readOrders(
   return new Map([...found].map(([product, about]) => [product, { product, ...about }]))
 }
 
+/** What can be an order's number; a sale that bears another reference is nobody's order of ours. */
+const ORDER_NUMBER = /^[^\p{Cc}]{1,255}$/u
+
 /** One line; `undefined` for a sale that bears no order's number. */
 function lineOf(row: Row, today: Day): SaleLine | undefined {
   const sale = row.child('sale')
   const order = sale.optionalText('reference')
-  if (order === undefined || order.trim() === '') return undefined
-  const state = sale.text('state')
+  if (order === undefined || !ORDER_NUMBER.test(order)) return undefined
   const moves = row.children('moves')
   const ignored = new Set(row.ids('moves_ignored'))
-  const ordered =
-    (row.number('quantity') * row.child('unit').number('factor')) /
-    row.child('product').child('default_uom').number('factor')
+  const shipped = unitsOf(moves.filter((move) => isDone(move, today)))
+  const toCome = moves.filter((move) => isToCome(move, today))
+  // Of a sale that is over, what has no move will not leave; of another one a move may be made still.
+  const isOver = ['done', 'cancelled'].includes(sale.text('state'))
+  const open = isOver
+    ? unitsOf(toCome)
+    : orderedOf(row) - shipped - unitsOf(moves.filter((move) => ignored.has(move.id)))
   return {
     order,
     warehouse: sale.number('warehouse'),
-    ordered,
-    shipped: unitsOf(moves.filter((move) => isDone(move, today))),
-    allocated: moves
-      .filter((move) => isToCome(move, today))
-      .reduce((units, move) => units + allocatedFor(move, today), 0),
-    ignored: unitsOf(moves.filter((move) => ignored.has(move.id))),
-    isOver: state === 'done' || state === 'cancelled',
+    open: Math.max(0, open),
+    allocated: toCome.reduce((units, move) => units + allocatedFor(move, today), 0),
+    shipped,
     asText: row.asText,
   }
 }
+
+/** The quantity of a line in its product's own unit. */
+const orderedOf = (row: Row): number =>
+  (row.number('quantity') * row.child('unit').number('factor')) /
+  row.child('product').child('default_uom').number('factor')
 
 /** Units that were taken from the shelf, or bound there, for a move that has not left. */
 const allocatedFor = (move: Row, today: Day): number =>
@@ -136,10 +139,10 @@ export function ordersIn(
   for (const line of lines) {
     if (line.warehouse !== location) continue
     const shipped = wholeUnits(line.shipped)
-    const open = line.isOver ? 0 : wholeUnits(Math.max(0, line.ordered - line.shipped - line.ignored))
-    const allocated = line.isOver ? 0 : wholeUnits(line.allocated)
+    const open = wholeUnits(line.open)
+    const allocated = wholeUnits(line.allocated)
     if (shipped === undefined || open === undefined || allocated === undefined)
-      return { field: `sale.line of ${line.order}`, value: line.ordered }
+      return { field: `sale.line of ${line.order}`, value: line.open }
     const before = orders.get(line.order) ?? { order: line.order, units: 0, allocated: 0, shipped: 0 }
     orders.set(line.order, {
       order: line.order,
