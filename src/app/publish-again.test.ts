@@ -30,6 +30,7 @@ async function lookedAtAgain(writtenAt: Instant | undefined): Promise<Instant | 
         remember: async () => undefined,
         keepGuards: async () => undefined,
         keepSettings: async () => undefined,
+        announce: async () => undefined,
       },
       states: async () => [],
       rules: () => rules,

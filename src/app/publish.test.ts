@@ -6,7 +6,7 @@ import { Failure } from '../errors.ts'
 import type { ShownProduct, StockWrite, WriteOutcome } from './ports.ts'
 import { type PublishPorts, publishDue } from './publish.ts'
 import { type RaiseRule, REFUSED_AGAIN_MS } from './publish-plan.ts'
-import type { DirtyMark, GuardRow, MarkOutcome, MerchantSettings, SeenRow } from './shop-ports.ts'
+import type { Announced, DirtyMark, GuardRow, MarkOutcome, MerchantSettings, SeenRow } from './shop-ports.ts'
 
 const nord = shopOf('nord')
 const main = warehouseOf('main')
@@ -54,6 +54,9 @@ async function publish(
   const guards: GuardRow[] = []
   const settings: MerchantSettings[] = []
   const told: string[] = []
+  /** As often as something is written: what had been announced by then. */
+  const announcedBefore: (readonly Announced[])[] = []
+  const announced: Announced[] = []
   const marks = rows.map(
     ({ sku, mark }, index): DirtyMark => ({ sku: skuOf(sku), skuId: index, renewed: 1, attempts: 0, ...mark }),
   )
@@ -65,6 +68,7 @@ async function publish(
         ),
       write: async (batch) => {
         writes.push([...batch])
+        announcedBefore.push([...announced])
         return batch.map((row): WriteOutcome => {
           const outcome = options.answer?.(row) ?? 'written'
           if (outcome === 'away') throw new Failure('SHOP_UNREACHABLE', 'away', { retry: 'later' })
@@ -89,6 +93,7 @@ async function publish(
       remember: async (_, seen) => void remembered.push(...seen),
       keepGuards: async (_, kept) => void guards.push(...kept),
       keepSettings: async (_, kept) => void settings.push(...kept),
+      announce: async (_, rising) => void announced.push(...rising),
     },
     states: async () =>
       rows.flatMap(({ sku, sellable }) => (sellable === undefined ? [] : [stateWith(skuOf(sku), sellable)])),
@@ -113,10 +118,23 @@ async function publish(
     guards,
     settings,
     told,
+    announcedBefore,
   }
 }
 
 describe('L6: one pass over a shop', () => {
+  test('says what it is about to raise before it writes anything: who dies then leaves nothing shown unknown', async () => {
+    const { announcedBefore } = await publish(
+      [
+        { sku: 'RISES', sellable: 5, shown: 3 },
+        { sku: 'FALLS', sellable: 5, shown: 9 },
+        { sku: 'STAYS', sellable: 5, shown: 5 },
+      ],
+      { answer: () => 'away' },
+    )
+    expect(announcedBefore[0]).toEqual([{ skuId: 0, units: 5 }])
+  })
+
   test.each([
     ['below the band rises to what is sellable', { sellable: 5, shown: 3 }, [['A', 5, true]]],
     ['above the band falls to what is sellable', { sellable: 5, shown: 9 }, [['A', 5, true]]],

@@ -25,7 +25,10 @@ import type { DirtyMark, MarkOutcome, PublicationBook, ShopIncident } from './sh
 
 export type PublishPorts = {
   readonly shop: Pick<Shop, 'shown' | 'write'>
-  readonly publications: Pick<PublicationBook, 'claim' | 'settle' | 'own' | 'remember' | 'keepGuards' | 'keepSettings'>
+  readonly publications: Pick<
+    PublicationBook,
+    'claim' | 'settle' | 'own' | 'remember' | 'keepGuards' | 'keepSettings' | 'announce'
+  >
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
   readonly rules: () => Configuration
   readonly now: () => Promise<Instant>
@@ -90,6 +93,11 @@ async function publish(
     plans.flatMap((plan) => guardRow(pass, plan)),
   )
   await ports.publications.keepSettings(shop, plans.flatMap(settingsOf))
+  // Who dies between the write and its memory must not leave a shop behind that shows more than anybody knows of.
+  await ports.publications.announce(
+    shop,
+    plans.flatMap((plan) => (plan.write && isRise(plan) ? [{ skuId: plan.mark.skuId, units: plan.write.units }] : [])),
+  )
   const outcomes = await writeAll(ports.shop, plans)
   await ports.publications.remember(
     shop,
@@ -110,10 +118,13 @@ async function publish(
   })
 }
 
+const isRise = ({ write, product }: Plan): boolean =>
+  write !== undefined && product !== undefined && write.units > product.units
+
 /** Decreases first, increases last: while the batch is under way no unit is shown twice. */
 async function writeAll(shop: PublishPorts['shop'], plans: readonly Plan[]): Promise<ReadonlyMap<Sku, WriteOutcome>> {
-  const falls = plans.filter(({ write, product }) => write && product && write.units <= product.units)
-  const rises = plans.filter(({ write, product }) => write && product && write.units > product.units)
+  const falls = plans.filter((plan) => plan.write && plan.product && !isRise(plan))
+  const rises = plans.filter(isRise)
   const outcomes = new Map<Sku, WriteOutcome>()
   for (const part of [falls, rises]) {
     const rows = part.flatMap(({ write }) => write ?? [])

@@ -162,12 +162,20 @@ export type ShopIncident = {
 /** What the shop may have moved itself, or not yet, and when the youngest order that takes or gives back was read. */
 export type OwnUnits = OnItsWay & { readonly recentOrderAt: Instant | undefined }
 
+/** A number that is about to be raised to so many units. */
+export type Announced = { readonly skuId: number; readonly units: Units }
+
 export interface PublicationBook {
   claim(shop: ShopId, limit: number): Promise<readonly DirtyMark[]>
   settle(shop: ShopId, outcomes: readonly MarkOutcome[]): Promise<void>
   /** What the shop's own attempts and orders may still do to its numbers (L6); a SKU without any is absent. */
   own(shop: ShopId, skuIds: readonly number[], withinMs: number): Promise<ReadonlyMap<number, OwnUnits>>
   remember(shop: ShopId, rows: readonly SeenRow[]): Promise<void>
+  /**
+   * Before numbers are raised: from now on the shop may show as much, whether or not we live to see it written. What an unread shop
+   * may sell is counted by it.
+   */
+  announce(shop: ShopId, rows: readonly Announced[]): Promise<unknown>
   /** Keeps what the merchant had set, before we write for the first time. */
   keepSettings(shop: ShopId, rows: readonly MerchantSettings[]): Promise<unknown>
   /** Products whose merchants get their setting back. */

@@ -462,6 +462,7 @@ test('what was seen, refused, kept and told about a number is remembered alike',
   const row = { productId: 'p1', seenUnits: 7, shownUnits: 5 }
   const at = instantOf(1_700_000_000_000)
   await looks((book, skuId) => book.keepSettings(shop, [{ skuId, productId: 'p1', closeOut: null }]))
+  await looks((book, skuId) => book.announce(shop, [{ skuId, units: 12 }]))
   await looks((book, skuId) =>
     book.remember(shop, [{ ...row, skuId, written: { units: 5, version: 1, revision: 'r1' } }]),
   )

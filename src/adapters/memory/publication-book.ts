@@ -133,6 +133,14 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
       }
     },
 
+    async announce(shop, rows) {
+      const seen = seenIn(shop)
+      for (const { skuId, units } of rows) {
+        const found = seen.get(skuId) ?? { productId: null, seenAt: undefined, shownUnits: null }
+        seen.set(skuId, { ...found, shownUnits: Math.max(found.shownUnits ?? 0, units) })
+      }
+    },
+
     async keepSettings(shop, rows) {
       const seen = seenIn(shop)
       for (const { skuId, productId, closeOut } of rows) {

@@ -164,6 +164,20 @@ describe('what was seen and written', () => {
     expect(await book.claim(nord, 1)).toMatchObject([{ settingsKept: true, before: { units: 7, revision: 'r-1' } }])
   })
 
+  test('what is about to be raised counts as shown from that moment on, and a look afterwards tells the truth', async () => {
+    await book.remember(nord, [seen(1, 7)])
+    await book.announce(nord, [
+      { skuId: 1, units: 9 },
+      { skuId: 2, units: 4 },
+    ])
+    const shown = async () => (await kept()).map(({ shown_units }) => shown_units).sort()
+    expect(await shown()).toEqual([4, 9])
+    await book.announce(nord, [{ skuId: 1, units: 8 }])
+    expect(await shown()).toEqual([4, 9])
+    await book.remember(nord, [seen(1, 7)])
+    expect(await shown()).toEqual([4, 7])
+  })
+
   const claimed = async () => {
     await book.markSkus(nord, [skuOf('A')])
     const marks = await book.claim(nord, 1)

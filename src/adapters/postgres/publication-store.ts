@@ -129,6 +129,19 @@ export function publicationBookOn(database: Database): PublicationBook {
       )
     },
 
+    async announce(shop, rows) {
+      if (rows.length === 0) return
+      await pool.query(
+        `insert into publication as known (shop, sku_id, shown_units)
+         select $1, sku_id, units
+         from unnest($2::int[], $3::int[]) as rising (sku_id, units)
+         order by sku_id
+         on conflict (shop, sku_id) do update set
+           shown_units = greatest(known.shown_units, excluded.shown_units)`,
+        [shop, rows.map(({ skuId }) => skuId), rows.map(({ units }) => units)],
+      )
+    },
+
     /** Keeps what the merchant had set before our first write. What is kept already stays. */
     async keepSettings(shop, rows) {
       if (rows.length === 0) return
@@ -309,6 +322,7 @@ export function publicationBookOn(database: Database): PublicationBook {
          join sku on sku.id = publication.sku_id
          where shop = $1
            and shown_units is not null
+           and seen_at is not null
            and ($2::timestamptz is null or seen_at >= $2)`,
         [shop, lookedAtSince === undefined ? null : timestamp(lookedAtSince)],
       )
