@@ -1,6 +1,6 @@
 /** One seed: its world, its operations one after another, a calm, and the laws. */
 import { hardened } from './hard.ts'
-import { checkBuying, checkCalm } from './laws.ts'
+import { checkBuying, checkCalm, checkShown } from './laws.ts'
 import { type Operation, operationsOf } from './operations.ts'
 import type { RareState } from './rare.ts'
 import { shapeOf } from './shape.ts'
@@ -34,6 +34,7 @@ export async function runSeed(seed: number, options: RunOptions): Promise<Outcom
   const operations = options.only ?? operationsOf(shape, options.operations)
   const world = await openWorld(shape, options)
   const began = world.timeline.now()
+  const onQuiet = (except: ReadonlySet<string>): void => checkShown(world, except)
   let restedMs = 0
   for (const operation of operations) {
     if (world.broken.length > 0) break
@@ -44,12 +45,12 @@ export async function runSeed(seed: number, options: RunOptions): Promise<Outcom
     }
     const from = world.timeline.now()
     world.rare.saw('calm in the middle of the story')
-    await world.calm()
+    await world.calm(onQuiet)
     if (world.broken.length === 0) checkCalm(world)
     world.stormy()
     restedMs += world.timeline.now() - from
   }
-  if (world.broken.length === 0) await world.calm()
+  if (world.broken.length === 0) await world.calm(onQuiet)
   if (world.broken.length === 0) checkCalm(world)
   if (world.broken.length === 0) await checkBuying(world)
   world.holdfast()?.kill(0)

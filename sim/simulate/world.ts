@@ -38,8 +38,11 @@ export type World = Outside & {
   readonly timeline: ReturnType<typeof timelineFrom>
   readonly holdfast: () => Holdfast | undefined
   perform(operation: Operation): void
-  /** Ends all faults, lets everything arrive, and waits until Holdfast can know all of it. */
-  calm(): Promise<void>
+  /**
+   * Ends all faults, lets everything arrive, and waits until Holdfast can know all of it. `onQuiet` comes before numbers that
+   * nobody has looked at for long are compared: by then all are right, except those that somebody else wrote.
+   */
+  calm(onQuiet?: (except: ReadonlySet<string>) => void): Promise<void>
   /** Faults again. */
   stormy(): void
 }
@@ -206,6 +209,9 @@ export async function openWorld(
               const at = `${shop.world.name}/${sku}`
               shownAtDeath.set(at, Math.min(lastShown.get(at) ?? 0, shop.productOf(sku).stock))
             }
+          // In harder worlds trouble seldom comes alone: a shop cannot be read when Holdfast comes back.
+          if (shape.crowd !== undefined && chance.chance(0.4))
+            weather.begin(`admin-away:${chance.pick(shops).world.name}`, chance.between(2_000, 15_000))
           timeline.after(
             chance.chance(0.3) ? chance.between(6_000, 20_000) : chance.between(200, 3_000),
             () => void boot(),
@@ -288,10 +294,22 @@ export async function openWorld(
   const sessions: { readonly shop: SimulatedShop; readonly cart: Cart }[] = []
   const aShop = (pick: number): SimulatedShop => shops[pick % shops.length] ?? never()
   const aSku = (pick: number): string => shape.skus[pick % shape.skus.length] ?? shape.skus[0]
-  async function submit(shop: SimulatedShop, cart: Cart, dies = false): Promise<'ordered' | 'refused' | 'nothing'> {
+  async function submit(
+    shop: SimulatedShop,
+    cart: Cart,
+    dies = false,
+    isAgain = false,
+  ): Promise<'ordered' | 'refused' | 'nothing'> {
     const answer = await shop.order(cart, dies)
     if (answer === undefined) return 'nothing'
-    if (!('order' in answer)) return 'refused'
+    if (!('order' in answer)) {
+      // Who is refused often tries again at once.
+      if (shape.crowd !== undefined && !isAgain && cart.lines.length > 0 && chance.chance(0.5)) {
+        await timeline.sleep(chance.between(200, 6_000))
+        return submit(shop, cart, dies, true)
+      }
+      return 'refused'
+    }
     decrementing.delete(answer.order.id)
     return 'ordered'
   }
@@ -769,7 +787,7 @@ export async function openWorld(
       look()
     },
 
-    async calm() {
+    async calm(onQuiet) {
       trace.note('calm', '')
       weather.calm()
       holdfast?.spare()
@@ -783,6 +801,7 @@ export async function openWorld(
       await pass(25_000)
       for (const source of sources) source.hurry()
       await pass(2_000)
+      const wasRestored = sources.some((source) => source.wasRestored())
       for (const source of sources) {
         if (!source.wasRestored()) continue
         source.setRight()
@@ -802,6 +821,9 @@ export async function openWorld(
             source.wms.snapshot(warehouse)
           }
       }
+      // Until a shop calls again, or for five minutes, a silence keeps numbers from being raised (law L2).
+      const isSilent = [...store.shops.values()].some(({ silentFrom }) => silentFrom !== undefined)
+      if (!flat && !wasRestored && !isSilent) onQuiet?.(strangers)
       // Where only figures tell, each one settles what the one before it left open.
       for (let round = 0; flat && round < 15; round++) {
         await pass(2_000)
