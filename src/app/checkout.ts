@@ -9,6 +9,7 @@ import type { Configuration, ShopRules } from '../core/configuration.ts'
 import type { ReleaseCommand } from '../core/decide.ts'
 import { type HoldCommand, type HoldRefusal, unitsBySku } from '../core/hold.ts'
 import type { ShopId, Sku, Units } from '../core/ids.ts'
+import { lineInUnits, type Pack } from '../core/pack.ts'
 import { availabilityOf } from '../core/sellable.ts'
 import type { SkuState } from '../core/stock.ts'
 import type { Lane, Origin } from './lane.ts'
@@ -35,6 +36,8 @@ export type CheckoutCall = {
     readonly units: Units
     readonly lineKey?: string
     readonly label?: string
+    /** The product, where it is not just one unit of the SKU that is its number. */
+    readonly product?: Pack
   }[]
 }
 
@@ -85,9 +88,10 @@ const realPause = (ms: number, signal: AbortSignal): Promise<void> =>
 export async function answerCheckout(
   ports: CheckoutPorts,
   shop: ShopId,
-  call: CheckoutCall,
+  asked: CheckoutCall,
 ): Promise<{ readonly outcome: CheckoutOutcome; readonly objections: readonly Objection[] }> {
   ports.onCall(shop)
+  const call: CheckoutCall = { ...asked, lines: asked.lines.map((line) => lineInUnits(ports.rules(), shop, line)) }
   if (call.isEditOrder || call.cartBlocked || call.lines.length === 0 || isReleased(ports, shop))
     return { outcome: 'nothing-to-hold', objections: [] }
   const rules = ports.rules().shops.get(shop)
@@ -164,7 +168,8 @@ function undecided(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall) {
   const rules: ShopRules | undefined = ports.rules().shops.get(shop)
   // A SKU that was never shown by us is none of ours.
   const small = call.lines.some(
-    ({ sku }) => (ports.lastShown(shop, sku) ?? Number.MAX_SAFE_INTEGER) < (rules?.undecidedBelowUnits ?? 0),
+    ({ sku, product }) =>
+      (ports.lastShown(shop, product?.sku ?? sku) ?? Number.MAX_SAFE_INTEGER) < (rules?.undecidedBelowUnits ?? 0),
   )
   if (rules?.whenUndecided === 'block' && small) {
     return { outcome: 'undecided-blocked' as const, objections: [{ key: 'UNDECIDED' as const }] }
@@ -216,8 +221,8 @@ function objectionsTo(refusal: HoldRefusal, call: CheckoutCall): readonly Object
     case 'CAP_REACHED':
       return refusal.caps.map(({ sku, capUnits, leftUnits }) => ({
         key: 'CAP_REACHED',
-        capUnits,
-        leftUnits,
+        capUnits: inProducts(call, sku, capUnits),
+        leftUnits: inProducts(call, sku, leftUnits),
         ...labelOf(call, sku),
       }))
     case 'NOT_ENOUGH':
@@ -226,8 +231,12 @@ function objectionsTo(refusal: HoldRefusal, call: CheckoutCall): readonly Object
 }
 
 function notEnough(call: CheckoutCall, sku: Sku, leftUnits: Units): Objection {
-  return { key: 'NOT_ENOUGH', leftUnits, ...labelOf(call, sku) }
+  return { key: 'NOT_ENOUGH', leftUnits: inProducts(call, sku, leftUnits), ...labelOf(call, sku) }
 }
+
+/** A buyer counts what lies in his cart: whole packs. */
+const inProducts = (call: CheckoutCall, sku: Sku, units: Units): Units =>
+  Math.floor(units / (call.lines.find((line) => line.sku === sku)?.product?.units ?? 1))
 
 function labelOf(call: CheckoutCall, sku: Sku): { readonly label?: string } {
   const label = call.lines.find((line) => line.sku === sku)?.label

@@ -37,6 +37,7 @@ shops:
     undecidedBelowUnits: 7
     whenSilent: split
     foreignWrites: warn
+    skuMapping: { LAMP-SIX: { sku: LAMP, units: 6 }, OLD: { sku: LAMP } }
     holdFrom: confirm
     confirmHold: 5m
     adminOrders: allow
@@ -94,6 +95,10 @@ describe('holdfast.yaml', () => {
         undecidedBelowUnits: 7,
         whenSilent: 'split',
         foreignWrites: 'warn',
+        skuMapping: new Map([
+          ['LAMP-SIX', { sku: 'LAMP', units: 6 }],
+          ['OLD', { sku: 'LAMP', units: 1 }],
+        ]),
         confirmHoldMs: 300_000,
         adminOrders: 'allow',
         caps: { perCustomerUnits: 3, perAddressUnits: 6, sharePercent: 25, bySku: new Map([['LAMP', 1]]) },

@@ -28,7 +28,7 @@ export const secretFrom = Type.Object(
 export type Say = (path: string, problem: string) => void
 
 /** Says which keys are no SKUs, and which two are the same one. */
-export function saySkus(path: string, bySku: Readonly<Record<string, number>> | undefined, say: Say): void {
+export function saySkus(path: string, bySku: Readonly<Record<string, unknown>> | undefined, say: Say): void {
   const seen = new Map<string, string>()
   for (const key of Object.keys(bySku ?? {})) {
     const read = canonicalSku(key)

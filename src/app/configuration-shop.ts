@@ -1,7 +1,8 @@
 /** One shop of `holdfast.yaml`: its schema, what its keys say about each other, and its rules in the core. */
 import { type Static, Type } from 'typebox'
 import type { ShopRules } from '../core/configuration.ts'
-import { type Instant, instantOf, MAX_UNITS, shopOf, warehouseOf } from '../core/ids.ts'
+import { canonicalSku, type Instant, instantOf, MAX_UNITS, type Sku, shopOf, warehouseOf } from '../core/ids.ts'
+import type { Pack } from '../core/pack.ts'
 import { PAYMENT_FAILED_AFTER_MS } from '../core/unpaid.ts'
 import {
   duration,
@@ -18,7 +19,19 @@ import {
 } from './configuration-parts.ts'
 import { readInstant } from './time-text.ts'
 
+/** The largest pack: a pallet of small things. */
+const MAX_PACK_UNITS = 1_000_000
 const cap = Type.Integer({ minimum: 1, maximum: MAX_UNITS, description: `whole units from 1 to ${MAX_UNITS}` })
+
+const mapped = Type.Object(
+  {
+    sku: Type.String({ minLength: 1, description: 'a SKU of the warehouse' }),
+    units: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: MAX_PACK_UNITS, description: `whole units from 1 to ${MAX_PACK_UNITS}` }),
+    ),
+  },
+  { additionalProperties: false, description: '{ sku: NAME, units: 6 }' },
+)
 
 /** The schema of one shop. */
 export const shop = Type.Object(
@@ -43,6 +56,11 @@ export const shop = Type.Object(
     foreignWrites: Type.Optional(
       Type.Union([Type.Literal('restore'), Type.Literal('warn'), Type.Literal('ignore')], {
         description: 'restore, warn or ignore',
+      }),
+    ),
+    skuMapping: Type.Optional(
+      Type.Record(Type.String(), mapped, {
+        description: 'products by number, such as { SIX-PACK: { sku: BEER, units: 6 } }',
       }),
     ),
     holdFrom: Type.Optional(
@@ -116,6 +134,11 @@ export function sayShops(
     saySkus(`shops.${key}.safetyBySku`, each.safetyBySku, say)
     saySkus(`shops.${key}.quotaBySku`, each.quotaBySku, say)
     saySkus(`shops.${key}.capBySku`, each.capBySku, say)
+    saySkus(`shops.${key}.skuMapping`, each.skuMapping, say)
+    for (const [product, { sku }] of Object.entries(each.skuMapping ?? {})) {
+      const target = canonicalSku(sku)
+      if ('problem' in target) say(`shops.${key}.skuMapping.${product}.sku`, `the SKU ${target.problem}`)
+    }
   }
 }
 
@@ -149,6 +172,7 @@ export const shopRulesOf = (key: string, each: ShopDocument): ShopRules => ({
   undecidedBelowUnits: each.undecidedBelowUnits ?? DEFAULTS.undecidedBelowUnits,
   whenSilent: each.whenSilent ?? 'shared',
   foreignWrites: each.foreignWrites ?? 'restore',
+  ...(each.skuMapping === undefined ? {} : { skuMapping: mappingOf(each.skuMapping) }),
   ...(each.holdFrom === 'confirm' ? { confirmHoldMs: durationMs(each.confirmHold ?? DEFAULTS.confirmHold) } : {}),
   ...(each.adminOrders === undefined ? {} : { adminOrders: each.adminOrders }),
   ...capsOf(each),
@@ -159,6 +183,14 @@ export const shopRulesOf = (key: string, each: ShopDocument): ShopRules => ({
     ? {}
     : { warehouseKnowsOrdersBefore: momentOf(each.warehouseKnowsOrdersBefore) }),
 })
+
+const mappingOf = (mapping: NonNullable<ShopDocument['skuMapping']>): ReadonlyMap<Sku, Pack> =>
+  new Map(
+    Object.entries(mapping).flatMap(([product, { sku, units = 1 }]) => {
+      const [from, to] = [canonicalSku(product), canonicalSku(sku)]
+      return 'sku' in from && 'sku' in to ? [[from.sku, { sku: to.sku, units }] as const] : []
+    }),
+  )
 
 /** Nothing at all where nothing is capped: then nobody looks at who buys. */
 function capsOf({ capPerCustomer, capPerAddress, capBySku, capShare }: ShopDocument): Pick<ShopRules, 'caps'> {

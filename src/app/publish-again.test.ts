@@ -31,6 +31,8 @@ async function lookedAtAgain(writtenAt: Instant | undefined): Promise<Instant | 
         keepGuards: async () => undefined,
         keepSettings: async () => undefined,
         announce: async () => undefined,
+        markProductsOf: async () => undefined,
+        idsOf: async () => new Map(),
       },
       states: async () => [],
       rules: () => rules,

@@ -2,6 +2,7 @@
 import type { Configuration } from '../core/configuration.ts'
 import { type ForeignPolicy, type Ruling, rule } from '../core/foreign-write.ts'
 import { after, type Instant, type ShopId, type Sku } from '../core/ids.ts'
+import { bandOfProduct, packOf } from '../core/pack.ts'
 import { type Band, bandOf, correction, DECREMENT_WITHIN_MS, type RaiseHold } from '../core/publication.ts'
 import type { SkuState } from '../core/stock.ts'
 import type { ShownProduct, StockWrite, WriteOutcome } from './ports.ts'
@@ -45,7 +46,9 @@ export type Plan = Facts & {
 /** Plans one number. Only what lies outside its band is written, or what is not closed out. */
 export function planOf(pass: Pass, facts: Facts): Plan {
   const { mark, product, state, own } = facts
-  const band = state && bandOf(state, pass.rules, pass.shop, own)
+  const packUnits = packOf(pass.rules, pass.shop, mark.sku).units
+  const whole = state && bandOf(state, pass.rules, pass.shop, own)
+  const band = whole && bandOfProduct(whole, packUnits)
   const waitsForOthers = state !== undefined && state.unread.size > 0
   if (!product || !band)
     return { ...facts, write: undefined, stillRefused: false, ruling: undefined, waits: waitsForOthers }

@@ -92,6 +92,8 @@ async function publish(
         ),
       remember: async (_, seen) => void remembered.push(...seen),
       keepGuards: async (_, kept) => void guards.push(...kept),
+      markProductsOf: async () => undefined,
+      idsOf: async () => new Map(),
       keepSettings: async (_, kept) => void settings.push(...kept),
       announce: async (_, rising) => void announced.push(...rising),
     },

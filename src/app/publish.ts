@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Configuration } from '../core/configuration.ts'
 import type { Instant, ShopId, Sku } from '../core/ids.ts'
+import { packOf, productsOf } from '../core/pack.ts'
 import { DECREMENT_WITHIN_MS } from '../core/publication.ts'
 import type { SkuState } from '../core/stock.ts'
 import type { Shop, WriteOutcome } from './ports.ts'
@@ -27,7 +28,7 @@ export type PublishPorts = {
   readonly shop: Pick<Shop, 'shown' | 'write'>
   readonly publications: Pick<
     PublicationBook,
-    'claim' | 'settle' | 'own' | 'remember' | 'keepGuards' | 'keepSettings' | 'announce'
+    'claim' | 'settle' | 'own' | 'remember' | 'keepGuards' | 'keepSettings' | 'announce' | 'markProductsOf' | 'idsOf'
   >
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
   readonly rules: () => Configuration
@@ -70,22 +71,29 @@ async function publish(
   const skus = marks.map(({ sku }) => sku)
   // The shop is read first: an order that it takes in between lowers its number, and then ours is still inside the band.
   const shown = new Map((await ports.shop.shown(skus)).map((product) => [product.sku, product]))
-  const states = new Map((await ports.states(skus)).map((state) => [state.sku, state]))
-  const own = await ports.publications.own(
-    shop,
-    marks.map(({ skuId }) => skuId),
-    DECREMENT_WITHIN_MS,
-  )
+  const rules = ports.rules()
+  // A product that is made of another SKU moves with its units: looked at after it, by a mark of its own.
+  const made = skus.flatMap((sku) => productsOf(rules, shop, sku))
+  if (made.length > 0) await ports.publications.markProductsOf(shop, made)
+  const behind = new Map(marks.map(({ sku }) => [sku, packOf(rules, shop, sku).sku]))
+  const states = new Map((await ports.states([...new Set(behind.values())])).map((state) => [state.sku, state]))
+  const skuIds = await idsOf(ports, marks, behind)
+  const own = await ports.publications.own(shop, [...new Set(skuIds.values())], DECREMENT_WITHIN_MS)
   const pass: Pass = {
     shop,
-    rules: ports.rules(),
+    rules,
     now: await ports.now(),
     raise,
     watermark: ports.watermark(),
     newRevision: ports.newRevision ?? randomUUID,
   }
   const plans = marks.map((mark) =>
-    planOf(pass, { mark, product: shown.get(mark.sku), state: states.get(mark.sku), own: own.get(mark.skuId) }),
+    planOf(pass, {
+      mark,
+      product: shown.get(mark.sku),
+      state: states.get(behind.get(mark.sku) ?? mark.sku),
+      own: own.get(skuIds.get(mark.sku) ?? mark.skuId),
+    }),
   )
   // Before the write: who dies in between has recorded what he saw, and not taken his own setting for the merchant's.
   await ports.publications.keepGuards(
@@ -120,6 +128,22 @@ async function publish(
 
 const isRise = ({ write, product }: Plan): boolean =>
   write !== undefined && product !== undefined && write.units > product.units
+
+/** The SKU whose units each marked product is, by its id: mostly the mark's own. */
+async function idsOf(
+  { publications }: PublishPorts,
+  marks: readonly DirtyMark[],
+  behind: ReadonlyMap<Sku, Sku>,
+): Promise<ReadonlyMap<Sku, number>> {
+  const others = [...behind].flatMap(([product, sku]) => (product === sku ? [] : [sku]))
+  const known = others.length === 0 ? new Map<Sku, number>() : await publications.idsOf(others)
+  return new Map(
+    marks.map(({ sku, skuId }) => {
+      const is = behind.get(sku) ?? sku
+      return [sku, is === sku ? skuId : (known.get(is) ?? skuId)]
+    }),
+  )
+}
 
 /** Decreases first, increases last: while the batch is under way no unit is shown twice. */
 async function writeAll(shop: PublishPorts['shop'], plans: readonly Plan[]): Promise<ReadonlyMap<Sku, WriteOutcome>> {

@@ -20,6 +20,8 @@ import type { OrderTrail, ShopBook } from './shop-ports.ts'
 export type OrderReaderPorts = {
   readonly shop: Shop
   readonly rules: () => ShopRules | undefined
+  /** An order in the warehouse's units; as read if absent. */
+  readonly inUnits?: (order: ReadOrder) => ReadOrder
   readonly book: ShopBook
   readonly lane: Lane
   /** Told after orders were recorded: words of the warehouse may wait for them. */
@@ -75,10 +77,11 @@ export function orderReader(ports: OrderReaderPorts): OrderReader {
 
   /** Records what is new about these orders. An order that was read unchanged costs one hash. */
   async function record(
-    orders: readonly ReadOrder[],
+    read: readonly ReadOrder[],
     options: { baseline?: boolean; completedMayBeOld?: boolean; evenIfKnown?: boolean } = {},
   ): Promise<void> {
     const { shop: name, warehouseKnowsOrdersBefore } = rules()
+    const orders = ports.inUnits ? read.map(ports.inUnits) : read
     const news = orders.filter((order) => options.evenIfKnown || seen.get(order.orderId) !== digest(order))
     for (let from = 0; from < news.length; from += ORDERS_AT_ONCE) {
       const slice = news.slice(from, from + ORDERS_AT_ONCE)

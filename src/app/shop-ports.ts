@@ -189,6 +189,9 @@ export interface PublicationBook {
   markProducts(shop: ShopId, productIds: readonly string[], byOthers?: readonly string[]): Promise<unknown>
   /** Marks SKUs of which the shop may have moved its own number. */
   markSkus(shop: ShopId, skus: readonly Sku[]): Promise<unknown>
+  /** Marks products that the mapping makes of other SKUs; known from now on where they were not. */
+  markProductsOf(shop: ShopId, products: readonly Sku[]): Promise<unknown>
+  idsOf(skus: readonly Sku[]): Promise<ReadonlyMap<Sku, number>>
   markAll(shops: readonly ShopId[]): Promise<unknown>
   markStale(shop: ShopId, olderThanSeconds: number, limit: number): Promise<unknown>
   /** What the shop showed when it was last looked at or written, by SKU; only what was looked at since then, where a moment is given. */

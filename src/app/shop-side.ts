@@ -4,6 +4,7 @@
  */
 import type { Configuration } from '../core/configuration.ts'
 import { after, type Instant, instantOf, type ShopId, type Sku, skuOf } from '../core/ids.ts'
+import { orderInUnits, productsOf } from '../core/pack.ts'
 import { type SkuState, UNREADABLE_WITHIN_MS } from '../core/stock.ts'
 import type { Lane } from './lane.ts'
 import { type Loop, startLoop } from './loop.ts'
@@ -177,8 +178,10 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
           cause: `order ${orderNumber} could not be counted: ${cause instanceof Error ? cause.message : String(cause)}`,
         }),
       onRecorded: ports.onRecorded,
+      inUnits: (order) => orderInUnits(ports.rules(), shop, order),
       async onTouched(skus) {
-        await publications.markSkus(shop, skus)
+        const products = skus.flatMap((sku) => productsOf(ports.rules(), shop, sku))
+        await publications.markSkus(shop, [...new Set([...skus, ...products])])
         cares.get(shop)?.publisher.wake()
       },
     })

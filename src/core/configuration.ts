@@ -2,6 +2,7 @@
 import type { Caps } from './cap.ts'
 import type { ForeignPolicy } from './foreign-write.ts'
 import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
+import type { Pack } from './pack.ts'
 import type { PaymentFailed } from './unpaid.ts'
 
 /** How one source speaks. See design, "figure". */
@@ -51,6 +52,8 @@ export type ShopRules = {
   readonly whenSilent: 'shared' | 'split'
   /** What follows when somebody else writes a number in the shop; `restore` if absent. */
   readonly foreignWrites?: ForeignPolicy
+  /** Products that are not what their number says, by that number. */
+  readonly skuMapping?: ReadonlyMap<Sku, Pack>
   /** Whether units are held at the order call alone, or from the confirm page on for so long; at the order if absent. */
   readonly confirmHoldMs?: number
   /** Orders that people place in the administration: decided as any other, or let through as facts; decided if absent. */

@@ -3,7 +3,7 @@ import type { DirtyMark, OwnUnits, PublicationBook } from '../../app/shop-ports.
 import type { Guard } from '../../core/foreign-write.ts'
 import { after, type Instant, instantOf, type ShopId, skuOf } from '../../core/ids.ts'
 import { type SkuEntryBody, streamOfSku } from '../../core/ledger.ts'
-import { demandAt, type MemoryStore, markDirty, marksOf, type PublicationRow } from './store.ts'
+import { demandAt, type MemoryStore, markDirty, marksOf, type PublicationRow, tableOf } from './store.ts'
 
 const CLAIM_MS = 30_000
 /** A mark that fails waits twice as long each time, up to this. */
@@ -210,6 +210,19 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
         if (row) seenIn(shop).set(table.id, { ...row, touchedAt: store.now() })
         markDirty(store, shop, table.id)
       }
+    },
+
+    async markProductsOf(shop, products) {
+      for (const product of products) markDirty(store, shop, tableOf(store, product).id)
+    },
+
+    async idsOf(skus) {
+      return new Map(
+        skus.flatMap((sku) => {
+          const id = store.skus.get(sku)?.id
+          return id === undefined ? [] : [[sku, id] as const]
+        }),
+      )
     },
 
     async markAll(shops) {

@@ -1,7 +1,7 @@
 /** Which numbers of which shop have to be looked at, and what was last seen and written there. */
 
 import type { DirtyMark, PublicationBook } from '../../app/shop-ports.ts'
-import { type Instant, skuOf } from '../../core/ids.ts'
+import { type Instant, type Sku, skuOf } from '../../core/ids.ts'
 import { type Database, timestamp } from './database.ts'
 import { GUARD_COLUMNS, type GuardColumns, guardOf, keepGuardRows } from './guard-rows.ts'
 import { ownUnits } from './own-units.ts'
@@ -278,6 +278,33 @@ export function publicationBookOn(database: Database): PublicationBook {
          on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = least(dirty.due_at, excluded.due_at)`,
         [shop, skus],
       )
+    },
+
+    async markProductsOf(shop, products) {
+      // Index: sku_one_row. In order, as the lane makes them.
+      await pool.query(
+        `insert into sku (sku, sent_as)
+         select product, product
+         from unnest($1::text[]) as product
+         where not exists (select from sku where sku = product)
+         order by product
+         on conflict do nothing`,
+        [products],
+      )
+      await pool.query(
+        `insert into dirty (shop, sku_id)
+         select $1, id
+         from sku
+         where sku = any($2)
+         order by id
+         on conflict (shop, sku_id) do update set renewed = dirty.renewed + 1, due_at = least(dirty.due_at, excluded.due_at)`,
+        [shop, products],
+      )
+    },
+
+    async idsOf(skus) {
+      const { rows } = await pool.query<{ sku: Sku; id: number }>('select sku, id from sku where sku = any($1)', [skus])
+      return new Map(rows.map(({ sku, id }) => [sku, id]))
     },
 
     /** Marks every SKU of every shop: after a change of the rules. */
