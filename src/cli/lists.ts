@@ -4,6 +4,7 @@ import type { Static } from 'typebox'
 import type { DeadLetterPage, DeliveryReceipt, IncidentPage } from '../http/contract.ts'
 import { asJson, type Command, EXIT, plain, read, table, UsageProblem, wholeNumber } from './command.ts'
 import { releaseShop } from './release.ts'
+import { resyncShop } from './resync.ts'
 
 const PAGE = { after: { type: 'string' }, limit: { type: 'string' }, json: { type: 'boolean' } } as const
 
@@ -88,20 +89,24 @@ export const deadLetters: Command = {
 
 export const shops: Command = {
   name: 'shops',
-  summary: 'Every shop and how it is connected; release one that you leave, retire one that is gone',
-  usage: 'holdfast shops [--json]\n  holdfast shops release NAME [--json]\n  holdfast shops --retire NAME',
+  summary: 'Every shop and how it is connected; compare one whole, release one that you leave, retire one that is gone',
+  usage:
+    'holdfast shops [--json]\n  holdfast shops resync NAME [--stop] [--json]\n  holdfast shops release NAME [--json]\n  holdfast shops --retire NAME',
   async run(args, { client, out }) {
     const { values, positionals } = read(() =>
       parseArgs({
         args: [...args],
-        options: { json: { type: 'boolean' }, retire: { type: 'string' } },
+        options: { json: { type: 'boolean' }, retire: { type: 'string' }, stop: { type: 'boolean' } },
         allowPositionals: true,
       }),
     )
     if (positionals.length > 0) {
       const [verb, shop, ...rest] = positionals
-      if (verb !== 'release' || shop === undefined || rest.length > 0 || values.retire !== undefined)
-        throw new UsageProblem('Name one shop to release')
+      const stop = values.stop ?? false
+      const isKnown = verb === 'resync' || (verb === 'release' && !stop)
+      if (!isKnown || shop === undefined || rest.length > 0 || values.retire !== undefined)
+        throw new UsageProblem('Name one shop to release or to resync')
+      if (verb === 'resync') return await resyncShop({ client, out }, { shop, stop, json: values.json ?? false })
       return await releaseShop({ client, out }, shop, values.json ?? false)
     }
     if (values.retire !== undefined) {

@@ -356,6 +356,15 @@ export const Release = Type.Object({
   productsLeft: Type.Integer({ minimum: 0, description: 'products that still have our close-out' }),
 })
 
+export const Resync = Type.Object({
+  shop: Type.String(),
+  state: Type.String({ description: 'running, stopped, done, or never' }),
+  begunAt: Type.Optional(Instant),
+  endedAt: Type.Optional(Instant),
+  comparedSkus: Type.Integer({ minimum: 0 }),
+  totalSkus: Type.Integer({ minimum: 0 }),
+})
+
 export const Trusted = Type.Object({
   trustedSkus: Type.Integer({ minimum: 0, description: 'SKUs whose newest figure counts again' }),
 })

@@ -371,6 +371,9 @@ describe('who may do what', () => {
     ['POST', '/v1/tokens', 'admin'],
     ['POST', '/v1/shops/nowhere/retire', 'admin'],
     ['POST', '/v1/shops/nowhere/release', 'admin'],
+    ['GET', '/v1/shops/nowhere/resync', 'read'],
+    ['POST', '/v1/shops/nowhere/resync', 'operate'],
+    ['DELETE', '/v1/shops/nowhere/resync', 'operate'],
     ['GET', '/v1/shopware-app', 'admin'],
   ] as const
 

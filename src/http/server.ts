@@ -17,6 +17,7 @@ import { doorRoutes } from './routes/doors.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { reservationRoutes } from './routes/reservations.ts'
+import { resyncRoutes } from './routes/resync.ts'
 import { stockRoutes } from './routes/stock.ts'
 import { validatorOf } from './validate.ts'
 import type { HttpWorld } from './world.ts'
@@ -107,6 +108,7 @@ export async function buildServer(
   ledgerRoutes(app, world)
   doorRoutes(app, world, bodies)
   operationRoutes(app, world, bodies)
+  resyncRoutes(app, world)
   let document: object | undefined
   app.get('/openapi.json', { schema: { summary: 'This description', ...OPEN } }, () => {
     document ??= completed(app.swagger(), ProblemDocument)

@@ -37,6 +37,15 @@ export type HeldReservation = {
   }[]
 }
 
+export type ResyncWish = 'begin' | 'stop' | 'look'
+export type ResyncProgress = {
+  readonly state: 'running' | 'stopped' | 'done' | 'never'
+  readonly begunAt?: string
+  readonly endedAt?: string
+  readonly comparedSkus: number
+  readonly totalSkus: number
+}
+
 export type HttpWorld = {
   readonly lane: Lane
   readonly rules: () => Configuration
@@ -90,6 +99,8 @@ export type HttpWorld = {
   readonly retire: (shop: ShopId, author: string) => Promise<void>
   /** Begins to leave a shop, or tells how far it has come. */
   readonly release: (shop: ShopId, author: string) => Promise<{ readonly state: string; readonly productsLeft: number }>
+  /** Begins a full comparison of a shop or goes on with it, stops it, or tells how far it has come. */
+  readonly resync: (shop: ShopId, wish: ResyncWish) => Promise<ResyncProgress>
   /** Believes a restarted warehouse again. Returns for how many SKUs. */
   readonly trust: (warehouse: WarehouseId, author: string) => Promise<number>
   readonly holderOf: (token: string) => Promise<TokenHolder | undefined>

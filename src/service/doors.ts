@@ -83,6 +83,7 @@ function httpWorld(ports: DoorPorts): HttpWorld {
     shops: shops.shops,
     retire: shops.retire,
     release: shops.release,
+    resync: shops.resync,
     holderOf: (token) => holderOf(pool, token),
     createToken: (name, scope) => createToken(pool, name, scope),
     keptAnswer: (scope, key) => keptAnswer(pool, scope, key),

@@ -8,10 +8,12 @@ import { loadStates } from '../adapters/postgres/load.ts'
 import { publicationBookOn } from '../adapters/postgres/publication-store.ts'
 import { closeIncident, openIncident } from '../adapters/postgres/queries.ts'
 import { registrationsOn, tokensOn } from '../adapters/postgres/registration-store.ts'
+import { resyncsOn } from '../adapters/postgres/resync-store.ts'
 import { shopBookOn } from '../adapters/postgres/shop-store.ts'
 import { shopwareId } from '../adapters/shopware/pick.ts'
 import { connectShop } from '../adapters/shopware/shop.ts'
 import type { Lane } from '../app/lane.ts'
+import { startLoop } from '../app/loop.ts'
 import { type ShopSide, startShopSide } from '../app/shop-side.ts'
 import type { Configuration } from '../core/configuration.ts'
 import type { ShopId } from '../core/ids.ts'
@@ -19,10 +21,12 @@ import { Problem } from '../http/problem.ts'
 import type { HttpWorld } from '../http/world.ts'
 import type { Telling } from './telling.ts'
 
+const RESYNC_EVERY_MS = 500
+
 /** Whether a shop may have a private address: a merchant's own network is one. */
 export const ALLOW_PRIVATE = true
 
-export type Shops = Pick<HttpWorld, 'shops' | 'retire' | 'release'> & {
+export type Shops = Pick<HttpWorld, 'shops' | 'retire' | 'release' | 'resync'> & {
   readonly side: ShopSide
   readonly registrations: ReturnType<typeof registrationsOn>
   /** Other rules are in force: every number may be another one. */
@@ -75,6 +79,22 @@ export async function startShops(ports: ShopsPorts): Promise<Shops> {
     onSettled: (code, key) => closeIncident(pool, code, key),
     processId: randomUUID(),
   })
+  const resyncs = resyncsOn(database)
+  const feeding = startLoop({
+    name: 'resync',
+    everyMs: RESYNC_EVERY_MS,
+    onTrouble: telling.trouble,
+    async round() {
+      let more = false
+      for (const shop of await resyncs.running()) {
+        if (side.status(shop)?.state !== 'connected' || !(await leases.holds(shop))) continue
+        if (!(await resyncs.feed(shop))) continue
+        more = true
+        side.wakePublishers()
+      }
+      return more
+    },
+  })
   const decree = (shop: ShopId, kind: string, author: string, body: Readonly<Record<string, string>>) =>
     database.transaction((client) =>
       appendEntry(client, {
@@ -120,8 +140,18 @@ export async function startShops(ports: ShopsPorts): Promise<Shops> {
         productsLeft: await publications.leftToGiveBack(shop),
       }
     },
+    async resync(shop, wish) {
+      if (rules().shops.get(shop)?.kind !== 'shopware') throw new Problem('SHOP_UNKNOWN')
+      if (wish === 'begin') await resyncs.begin(shop)
+      if (wish === 'stop') await resyncs.stop(shop)
+      if (wish === 'begin') feeding.wake()
+      return (await resyncs.progress(shop)) ?? { state: 'never', comparedSkus: 0, totalSkus: 0 }
+    },
     holdsLease: (name) => leases.holds(name),
-    stop: () => side.stop(),
+    async stop() {
+      await feeding.stop()
+      await side.stop()
+    },
     close: () => leases.close(),
   }
 }

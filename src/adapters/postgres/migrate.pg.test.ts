@@ -67,6 +67,7 @@ describe('migrating', () => {
       '0007-buyers.sql',
       '0008-pulled-sources.sql',
       '0009-promises.sql',
+      '0010-resync.sql',
     ])
     await database.close()
   })

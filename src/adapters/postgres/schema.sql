@@ -367,6 +367,16 @@ create table reservation (
 constraint reservation_pkey PRIMARY KEY (id);
 constraint reservation_via CHECK ((via = ANY (ARRAY['gateway'::text, 'api'::text])));
 
+create table resync (
+  shop text not null,
+  state text not null,
+  begun_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  last_sku_id integer default 0 not null
+);
+constraint resync_pkey PRIMARY KEY (shop);
+constraint resync_state CHECK ((state = ANY (ARRAY['running'::text, 'stopped'::text, 'done'::text])));
+
 create table seal (
   no bigint not null,
   last_txid xid8 not null,
