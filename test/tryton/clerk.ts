@@ -1,5 +1,6 @@
 /** What people do in a Tryton: make goods, count them, order and receive them, sell, assign, ship and cancel. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { decimal, type Row, type Tryton, trytonDay } from './real-tryton.ts'
 
 /** A shipment to a customer, and the sale that it serves. */
@@ -47,6 +48,20 @@ export async function clerkOf(tryton: Tryton) {
     tryton,
     house,
     productOf,
+
+    /** A user of its own for whoever only reads, as docs/tryton.md has it made. */
+    async makeReader(): Promise<{ readonly user: string; readonly password: string }> {
+      const user = `holdfast-${randomUUID().slice(0, 8)}`
+      const password = 'Reads-2x9Qp!'
+      const groups = await find('res.group', [['name', 'in', ['Stock', 'Purchase', 'Sales']]], [])
+      assert.equal(groups.length, 3, 'The groups Stock, Purchase and Sales')
+      await create('res.user', {
+        ...{ name: user, login: user, password, company: company.id },
+        groups: [['add', groups.map(({ id }) => id)]],
+        companies: [['add', [company.id]]],
+      })
+      return { user, password }
+    },
 
     async makeProduct(sku: string): Promise<number> {
       await create('product.template', {

@@ -8,6 +8,7 @@ import { inboxOn } from '../../src/adapters/postgres/inbox-store.ts'
 import { createLane } from '../../src/adapters/postgres/lane.ts'
 import { loadStates } from '../../src/adapters/postgres/load.ts'
 import { pullBookOn } from '../../src/adapters/postgres/pull-store.ts'
+import { disputedSkus } from '../../src/adapters/postgres/queries.ts'
 import { doorOf } from '../../src/adapters/wms/door.ts'
 import { sourceConfigOf } from '../../src/adapters/wms/source-config.ts'
 import { trytonSystem } from '../../src/adapters/wms/tryton/tryton.ts'
@@ -15,7 +16,7 @@ import { configurationOf } from '../../src/app/configuration-file.ts'
 import { pullRound } from '../../src/app/pull.ts'
 import { applyPending } from '../../src/app/receive.ts'
 import type { Command } from '../../src/core/decide.ts'
-import { instantOf, shopOf, skuOf, sourceOf } from '../../src/core/ids.ts'
+import { instantOf, shopOf, skuOf, sourceOf, warehouseOf } from '../../src/core/ids.ts'
 import { availabilityOf } from '../../src/core/sellable.ts'
 import type { InboundLine, SkuState } from '../../src/core/stock.ts'
 import { freshDatabase } from '../postgres.ts'
@@ -103,6 +104,19 @@ export async function openPulledHouse(place: TrytonEnvironment) {
     async available(sku: string): Promise<number> {
       return availabilityOf(await stateOf(sku), rules, TILL).availableUnits
     },
+    /** The same of one moment, while others write. */
+    async availableNow(sku: string): Promise<number> {
+      const client = await database.pool.connect()
+      try {
+        await client.query('begin isolation level repeatable read read only')
+        const [state] = await loadStates(client, [skuOf(sku)])
+        assert(state)
+        return availabilityOf(state, rules, TILL).availableUnits
+      } finally {
+        await client.query('rollback')
+        client.release()
+      }
+    },
     async sellable(sku: string): Promise<number> {
       return availabilityOf(await stateOf(sku), rules, TILL).sellableUnits
     },
@@ -131,6 +145,12 @@ export async function openPulledHouse(place: TrytonEnvironment) {
         lines: [{ sku: skuOf(sku), units }],
         until: instantOf(Date.now() + 3_600_000),
       }),
+    /** `holdfast trust main`. */
+    async trust(): Promise<void> {
+      const skus = await disputedSkus(database.pool, 'main', 1_000)
+      for (const sku of skus) await submit({ kind: 'trust', sku: skuOf(sku), warehouse: warehouseOf('main') })
+      await book.trust('main', 'test')
+    },
     async messages(): Promise<number> {
       const { rows } = await database.pool.query<{ n: number }>('select count(*)::int as n from inbox')
       return rows[0]?.n ?? 0

@@ -17,7 +17,7 @@ describe.skipIf(!place)('a real Tryton, read step by step', () => {
   beforeAll(async () => {
     if (!place) return
     clerk = await clerkOf(await logIn(place))
-    house = await openPulledHouse(place)
+    house = await openPulledHouse({ ...place, ...(await clerk.makeReader()) })
   })
   afterAll(() => house?.close())
 
@@ -69,7 +69,7 @@ describe.skipIf(!place)('a real Tryton, read step by step', () => {
     await house.pull()
     expect(await house.sellable(lamp)).toBe(2)
     const [rest, dock] = await house.inbound(lamp)
-    expect(rest).toMatchObject({ ...about, ordered: 40, received: 15 })
+    expect(rest).toMatchObject({ ...about, ordered: 25, received: 0 })
     expect(rest?.eta).toBeUndefined()
     expect(dock).toMatchObject({
       line: `purchase.line,${line} at the dock`,
@@ -83,7 +83,7 @@ describe.skipIf(!place)('a real Tryton, read step by step', () => {
     expect(await house.sellable(lamp)).toBe(17)
     expect(await house.inbound(lamp)).toMatchObject([
       { ...about, ordered: 40, received: 15 },
-      { ordered: 0, received: 0, cancelled: true },
+      { ordered: 0, received: 0, cancelled: false },
     ])
 
     await clerk.expect(line, '2099-12-20')

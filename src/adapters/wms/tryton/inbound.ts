@@ -48,6 +48,8 @@ type Group = {
   readonly purchaseOrder: string
   readonly line: string
   readonly supplier?: string
+  /** Its moves lead to the dock, and others carry on what has come. */
+  readonly isCarried: boolean
   readonly moves: readonly Row[]
 }
 type GroupOfProduct = Group & { readonly product: number }
@@ -83,6 +85,7 @@ async function purchases(
       purchaseOrder: purchase.optionalText('number') ?? `purchase,${purchase.id}`,
       line: `purchase.line,${row.id}`,
       supplier: purchase.child('party').text('rec_name'),
+      isCarried: true,
       moves,
     }
   })
@@ -91,39 +94,50 @@ async function purchases(
 /** Deliveries without a purchase, until they are on the shelf. */
 async function deliveries(
   session: TrytonSession,
-  { place, products }: AskedInbound,
+  { place, products, lines }: AskedInbound,
 ): Promise<readonly GroupOfProduct[]> {
   const rows = await readAtOnce(session, 'stock.move', {
     domain: [
       ['product', 'in', products.map(({ id }) => id)],
-      ['shipment.state', 'in', ['draft', 'received'], 'stock.shipment.in'],
+      [
+        'OR',
+        ['shipment.state', 'in', ['draft', 'received'], 'stock.shipment.in'],
+        ['shipment', 'in', named(lines, 'stock.shipment.in')],
+      ],
       ['from_location.type', '=', 'supplier'],
       ['to_location', 'child_of', [place.location], 'parent'],
       ['origin', '=', null],
     ],
     fields: ['product', 'shipment', 'shipment.number', 'shipment.reference', ...MOVE, ...INVENTORY],
   })
-  return byShipment(rows)
+  return byShipment(rows, true)
 }
 
-/** What left another warehouse for this one and has not come. Before it leaves it lies there, in that one's figure. */
+/** What left another warehouse for this one. Before it leaves it lies there, in that one's figure. */
 async function transfers(
   session: TrytonSession,
-  { place, products }: AskedInbound,
+  { place, products, lines }: AskedInbound,
 ): Promise<readonly GroupOfProduct[]> {
   const rows = await readAtOnce(session, 'stock.move', {
     domain: [
       ['product', 'in', products.map(({ id }) => id)],
-      ['shipment.state', '=', 'shipped', 'stock.shipment.internal'],
+      [
+        'OR',
+        ['shipment.state', '=', 'shipped', 'stock.shipment.internal'],
+        ['shipment', 'in', named(lines, 'stock.shipment.internal')],
+      ],
       ['to_location', 'child_of', [place.location], 'parent'],
-      ['state', 'in', ['draft', 'assigned']],
     ],
     fields: ['product', 'shipment', 'shipment.number', 'shipment.reference', ...MOVE],
   })
-  return byShipment(rows)
+  return byShipment(rows, false)
 }
 
-function byShipment(rows: readonly Row[]): readonly GroupOfProduct[] {
+/** The shipments of a kind that our names of lines name. */
+const named = (lines: readonly string[], model: string): readonly string[] =>
+  lines.flatMap((line) => new RegExp(`^${model},\\d+`).exec(line)?.[0] ?? [])
+
+function byShipment(rows: readonly Row[], isCarried: boolean): readonly GroupOfProduct[] {
   const groups = Map.groupBy(rows, (row) => `${row.number('product')} ${row.text('shipment')}`)
   return [...groups.values()].flatMap((moves) => {
     const [first] = moves
@@ -134,10 +148,15 @@ function byShipment(rows: readonly Row[]): readonly GroupOfProduct[] {
       product: first.number('product'),
       purchaseOrder: shipment.optionalText('reference') ?? shipment.optionalText('number') ?? line,
       line,
+      isCarried,
       moves,
     }
   })
 }
+
+/** The name of what a line has at the dock. */
+const atDock = (line: string): string => `${line}${AT_DOCK}`
+export const AT_DOCK = ' at the dock'
 
 /**
  * A line is what its moves are. Its own quantity may say more: one that was written larger, or of which a move was cancelled, waits
@@ -148,33 +167,24 @@ function linesOf(group: Group, { place, today }: AskedInbound): readonly Incomin
   const about = { purchaseOrder, confirmed: true, ...(supplier === undefined ? {} : { supplier }) }
   const toCome = moves.filter((move) => isToCome(move, today))
   const come = moves.filter((move) => isDone(move, today))
-  const received = wholeUnits(unitsOf(come))
   const underWay = wholeUnits(unitsOf(toCome))
-  const atDock = wholeUnits(unitsOf(come.flatMap((move) => waitingAtDock(move, place, today))))
-  if (received === undefined || underWay === undefined || atDock === undefined)
+  const carried = come.filter((move) => group.isCarried && move.number('to_location') !== place.storage)
+  const onward = carried.flatMap(inventoryMovesOf)
+  const direct = come.filter((move) => !carried.includes(move))
+  const received = wholeUnits(unitsOf([...direct, ...onward.filter((move) => isDone(move, today))]))
+  const waiting = wholeUnits(unitsOf(onward.filter((move) => isToCome(move, today))))
+  if (received === undefined || underWay === undefined || waiting === undefined)
     return [{ field: line, value: unitsOf(moves) }]
+  const ordered = received + underWay
   const main: PulledInbound = {
     ...about,
-    line,
-    ordered: received + underWay,
-    received,
-    cancelled: received + underWay === 0,
+    ...{ line, ordered, received, cancelled: ordered + waiting === 0 },
     ...etaOf(toCome),
   }
-  const dock: PulledInbound = {
-    ...about,
-    line: `${line} at the dock`,
-    ordered: atDock,
-    received: 0,
-    cancelled: false,
-    eta: today,
-  }
-  return [{ line: main }, ...(atDock > 0 ? [{ line: dock }] : [])]
+  if (waiting === 0) return [{ line: main }]
+  const dock = { ordered: waiting, received: 0, cancelled: false, eta: today }
+  return [{ line: main }, { line: { ...about, line: atDock(line), ...dock } }]
 }
-
-/** What has come with a move and is to be carried to the shelf still. */
-const waitingAtDock = (move: Row, { storage }: Place, today: Day): readonly Row[] =>
-  move.number('to_location') === storage ? [] : inventoryMovesOf(move).filter((each) => isToCome(each, today))
 
 /** The latest day of all that is to come, for a line has one day; unknown where any part of it is. */
 function etaOf(toCome: readonly Row[]): { readonly eta?: Day } {

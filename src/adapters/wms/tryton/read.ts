@@ -2,7 +2,7 @@
 import type { PulledInbound, PulledProblem, PulledStatement, Reading, Standing } from '../../../app/pulled.ts'
 import type { Day } from '../../../core/ids.ts'
 import { Failure } from '../../../errors.ts'
-import { type IncomingLine, readInbound } from './inbound.ts'
+import { AT_DOCK, type IncomingLine, readInbound } from './inbound.ts'
 import { type Beside, confirmed, figureContext, ordersIn, readOrders, type SaleLine } from './orders.ts'
 import type { Place } from './places.ts'
 import { type Product, productsOf, WHETHER_ACTIVE_OR_NOT } from './products.ts'
@@ -141,8 +141,9 @@ function withEnded(
     const ended = counted
       .filter((each) => each.warehouse === statement.warehouse && !told.has(keyOf(statement.sku, each)))
       .map(({ purchaseOrder, line }) => ({
-        ...{ purchaseOrder, line, ordered: 0, received: 0 },
-        ...{ confirmed: true, cancelled: true },
+        ...{ purchaseOrder, line, ordered: 0, received: 0, confirmed: true },
+        // What stood at the dock lies on the shelf now, and is told there.
+        cancelled: !line.endsWith(AT_DOCK),
       }))
     return { ...statement, inbound: [...statement.inbound, ...ended] }
   })
