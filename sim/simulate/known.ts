@@ -87,11 +87,13 @@ export function knownOf(now: () => number): Known {
     recovered() {
       for (const trouble of troubles) if (trouble.until === Number.POSITIVE_INFINITY) trouble.until = now()
     },
-    wanted: (orderId, line, by) =>
-      orders
-        .get(orderId)
-        ?.findLast((told) => isBy(told, by))
-        ?.lines.get(line)?.units ?? 0,
+    wanted(orderId, line, by) {
+      const told = orders.get(orderId) ?? []
+      const last = told.findLastIndex((each) => isBy(each, by))
+      // What was told since may be known already.
+      const since = last < 0 ? [] : told.slice(last).map(({ lines }) => lines.get(line)?.units ?? 0)
+      return since.length > 0 ? Math.min(...since) : 0
+    },
     newSince(shop, sku, moment) {
       let units = 0
       for (const told of orders.values()) {

@@ -3,7 +3,7 @@ import { sourceOfWarehouse } from './configuration.ts'
 import { type Demand, type DemandPatch, rankOf } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
 import type { Units } from './ids.ts'
-import { isLater, knownSince } from './inclusion.ts'
+import { isLater } from './inclusion.ts'
 import {
   allocatedAmong,
   type Fit,
@@ -16,6 +16,7 @@ import {
   isNowhereElse,
   isTakenBackAfter,
   isUnshipped,
+  knownBy,
   laterOf,
   markBy,
   movedOn,
@@ -43,14 +44,14 @@ export function allocateNet(draft: Draft, word: OrderLineWord, line: readonly De
 
 function allocation(draft: Draft, demand: Demand, word: OrderLineWord): DemandPatch {
   const told = markBy('allocated', word)
-  if (isAwaited(demand, word)) return { unmark: undefined, knownSince: knownSince(draft, demand, word) }
-  if (isTakenBackAfter(demand, word)) return { knownSince: knownSince(draft, demand, word) }
+  if (isAwaited(demand, word)) return { unmark: undefined, ...knownBy(draft, demand, word) }
+  if (isTakenBackAfter(demand, word)) return { ...knownBy(draft, demand, word) }
   if (isGivenUp(demand)) return told
   // What has left stays marked by that: it may have been taken back and allocated again in between.
   if (isImplied(demand, word) && demand.mark && demand.phase === 'shipped') {
     return { mark: { ...demand.mark, by: demand.mark.by === 'open-orders' ? 'confirmed' : 'allocated' } }
   }
-  if (isImplied(demand, word)) return { ...told, knownSince: knownSince(draft, demand, word) }
+  if (isImplied(demand, word)) return { ...told, ...knownBy(draft, demand, word) }
   // Marked before, by the operator's belief or an allocation that was taken back since: the newest one says since when.
   return { ...movedOn(draft, demand, word, 'allocated'), ...told, contained: false }
 }

@@ -24,6 +24,8 @@ export type Mark = {
   readonly by: 'allocated' | 'confirmed' | 'picked' | 'shipped' | 'open-orders' | 'baseline'
   readonly warehouse: WarehouseId
   readonly stamp: Stamp
+  /** The list of open orders itself told that the units have left; of others it is only without them. */
+  readonly isTold?: true
 }
 
 /** Why we believe that the figure contains the units (L1), best first. */
@@ -89,6 +91,16 @@ const RANK: Record<Phase, number> = { held: 0, placed: 1, acknowledged: 2, alloc
 
 /** Orders phases along the way of a unit. */
 export const rankOf = (phase: Phase): number => RANK[phase]
+
+/**
+ * Believed to have left only because a list of open orders was without them. A word will tell, or their order; until then they may
+ * as well have been given up, so they do not end: their figure contains them, and they count nowhere.
+ */
+export const isMissedByList = ({ phase, mark, end }: Demand): boolean =>
+  end === undefined &&
+  phase === 'shipped' &&
+  mark?.isTold !== true &&
+  (mark?.by === 'open-orders' || mark?.by === 'confirmed')
 
 export const isLive = (demand: Demand): boolean => demand.end === undefined
 

@@ -1,6 +1,6 @@
 /** How a warehouse's figure comes into force, and what follows from it in the same decision (L1, L3, L4). */
 import { sourceOfWarehouse, warehousesOf } from './configuration.ts'
-import type { Demand, DemandPatch } from './demand.ts'
+import { type Demand, type DemandPatch, isMissedByList } from './demand.ts'
 import { alter, type Draft, setShelf } from './draft.ts'
 import type { Instant, WarehouseId } from './ids.ts'
 import { after } from './ids.ts'
@@ -239,7 +239,8 @@ const NOT_CONTAINED: DemandPatch = { contained: false }
  * they may have been taken back and allocated again.
  */
 export function containedBy(figure: Figure, demand: Demand, proof: Demand['proof']): DemandPatch {
-  const isDone = demand.phase === 'shipped' && !(demand.mark && isLater(demand.mark.stamp, figure.stamp))
+  const isDone =
+    demand.phase === 'shipped' && !isMissedByList(demand) && !(demand.mark && isLater(demand.mark.stamp, figure.stamp))
   return { contained: true, ...(proof ? { proof } : {}), ...(isDone ? { end: 'shipped-and-included' } : {}) }
 }
 

@@ -7,7 +7,7 @@
 import { type Demand, type DemandPatch, isLive, type Mark, rankOf } from './demand.ts'
 import type { Draft } from './draft.ts'
 import type { Units, WarehouseId } from './ids.ts'
-import { compareStamps, isLater, knownSince } from './inclusion.ts'
+import { compareStamps, isLater, knownIn, knownSince } from './inclusion.ts'
 import type { OrderLineWord, Stamp } from './word.ts'
 
 /** How well units fit a word, best first; `undefined`: they cannot be meant. */
@@ -53,7 +53,8 @@ export const isAllocatedElsewhere = ({ mark, unmark }: Demand, { warehouse, stam
   (unmark === undefined || isLater(mark.stamp, unmark))
 
 /** The sum of their units. */
-export const unitsOf = (demands: readonly Demand[]): Units => demands.reduce((sum, { units }) => sum + units, 0)
+export const unitsOf = (demands: readonly { readonly units: Units }[]): Units =>
+  demands.reduce((sum, { units }) => sum + units, 0)
 
 /** Still to leave the warehouse. */
 export const isUnshipped = (demand: Demand): boolean => isLive(demand) && demand.phase !== 'shipped'
@@ -78,9 +79,29 @@ function movedHere(draft: Draft, demand: Demand, { warehouse }: OrderLineWord): 
 export function movedOn(draft: Draft, demand: Demand, word: OrderLineWord, phase: Demand['phase']): DemandPatch {
   return {
     ...movedHere(draft, demand, word),
-    knownSince: knownSince(draft, demand, word),
+    ...knownBy(draft, demand, word),
     ...(rankOf(phase) > rankOf(demand.phase) ? { phase } : {}),
   }
+}
+
+/**
+ * An act on units implies that the warehouse has read them. Not so where it had read others of the same line before: the act may be
+ * about those, and a word about what it did to them in between is late. Its list of open orders would miss units that it never had.
+ */
+export function knownBy(draft: Draft, demand: Demand, word: OrderLineWord): DemandPatch {
+  const { shop, orderLine } = demand
+  const isEarlier = (other: Demand): boolean => {
+    const known = other.no === demand.no ? undefined : knownIn(draft, other, word.warehouse)
+    return known !== undefined && known !== word.stamp
+  }
+  const isOfLine = (other: Demand): boolean =>
+    other.shop === shop &&
+    other.orderLine?.orderId === orderLine?.orderId &&
+    other.orderLine?.lineId === orderLine?.lineId
+  const isNews =
+    !demand.knownSince &&
+    [...draft.state.demands.values()].some((each) => isOfLine(each) && isLive(each) && isEarlier(each))
+  return isNews ? {} : { knownSince: knownSince(draft, demand, word) }
 }
 
 /** The mark that a word sets. */

@@ -49,7 +49,9 @@ type Beside = { readonly listed: Listed; readonly isNet: boolean; readonly isCur
 /** Units that the warehouse had and the list does not name have left. Returns those that are known to have left only now. */
 function leftByAbsence(draft: Draft, word: OpenOrdersWord, group: readonly Demand[], about: Beside): readonly Demand[] {
   const known = group.filter((demand) => knownBefore(draft, demand, word))
-  const gone = unitsOf(known) - about.listed.units
+  // Asked back, and off a list that another figure has overtaken: a word or the next list will tell which. Nobody else has left.
+  const undecided = about.isCurrent ? 0 : unitsOf(known.filter(({ cancelRequested }) => cancelRequested))
+  const gone = unitsOf(known) - about.listed.units - undecided
   // Asked back and off the list: given up, as far as anybody can tell. The figure beside the list knows where the units are.
   const isGivenUp = (demand: Demand): boolean => demand.cancelRequested === true && about.isCurrent
   return gone > 0 ? leftTheWarehouse(draft, word, known, { ...about, units: gone, isGivenUp }) : []
@@ -185,7 +187,10 @@ function leftTheWarehouse(
       : {
           phase: 'shipped',
           ...movedHere(draft, demand, word),
-          mark: isMarked(demand) ? confirmedBy(word) : markOf(word),
+          mark: {
+            ...(isMarked(demand) ? confirmedBy(word) : markOf(word)),
+            ...(word.tellsShipped ? { isTold: true } : {}),
+          },
         }
   const givenUp = unitsOf(known.filter((demand) => isGivenUp(demand) && isMarked(demand)))
   tellOfList(draft, word, isCurrent, Math.min(units, givenUp), 'given-up-by-open-orders')
@@ -231,12 +236,19 @@ function isOnlyWarehouse({ rules }: Draft, warehouse: WarehouseId): boolean {
 
 /** Of the units that the list names, those that the warehouse was not known to have: an order that grew is more than it has. */
 function acknowledge(draft: Draft, word: OpenOrdersWord, group: readonly Demand[], units: Units): void {
-  const known = unitsOf(group.filter(({ phase }) => phase !== 'placed' && phase !== 'shipped'))
+  const isKnown = (demand: Demand): boolean => knownIn(draft, demand, word.warehouse) !== undefined
+  const known = unitsOf(group.filter((demand) => isKnown(demand) && demand.phase !== 'shipped'))
   alterUpTo(
     draft,
-    group.filter(({ phase }) => phase === 'placed'),
+    // Those that were acted upon are among those that it has.
+    group
+      .filter((demand) => !isKnown(demand) && demand.phase !== 'shipped')
+      .sort((a, b) => rankOf(b.phase) - rankOf(a.phase)),
     Math.max(0, units - known),
-    () => ({ phase: 'acknowledged', knownSince: { warehouse: word.warehouse, stamp: word.stamp } }),
+    ({ phase }) => ({
+      ...(phase === 'placed' ? { phase: 'acknowledged' } : {}),
+      knownSince: { warehouse: word.warehouse, stamp: word.stamp },
+    }),
     'acknowledged-by-open-orders',
   )
 }

@@ -63,6 +63,23 @@ describe('words about part of a line', () => {
     expect(house.sellable()).toBe(4)
   })
 
+  test('an acknowledgement tells how many of a line the warehouse has, not how many more', () => {
+    const house = ofFive()
+    house.say(orderWord('acknowledged', 'o', 2, at(2)))
+    house.say(orderWord('acknowledged', 'o', 3, at(3)))
+    expect(parts(house).sort()).toEqual(['1 acknowledged', '2 acknowledged', '2 placed'])
+  })
+
+  // H19: nothing is proved across epochs, yet what was asked back before a restart is what is given up after it.
+  test('a cancellation after a restart is that of the units that were asked back before it', () => {
+    const house = ofFive()
+    house.say(orderWord('allocated', 'o', 5, at(2)))
+    house.say(netFigure(5, at(3)))
+    house.decide(orderCommand('o', [{ units: 3 }]))
+    house.say(orderWord('cancelled', 'o', 2, { epoch: 1, sequence: 4 }))
+    expect(house.demands()).toMatchObject([{ units: 3, phase: 'allocated' }])
+  })
+
   test('a late pick marks nobody, once part of the line has left', () => {
     const house = ofFive()
     house.say(orderWord('allocated', 'o', 2, at(2)))

@@ -4,11 +4,11 @@
  */
 import { allocateNet, deallocateNet, putBack } from './allocation.ts'
 import { sourceOfWarehouse } from './configuration.ts'
-import { byPromise, type Demand, isLive, rankOf } from './demand.ts'
-import { alterUpTo, type Draft } from './draft.ts'
+import { byPromise, type Demand, type DemandPatch, isLive, isMissedByList, rankOf } from './demand.ts'
+import { alter, alterUpTo, type Draft } from './draft.ts'
 import { reconsider } from './figure.ts'
 import type { Units } from './ids.ts'
-import { isLater, knownIn } from './inclusion.ts'
+import { compareStamps, isLater, knownIn } from './inclusion.ts'
 import {
   allocatedAmong,
   type Fit,
@@ -19,6 +19,8 @@ import {
   isNowhereElse,
   isUnshipped,
   laterOf,
+  takenFrom,
+  unitsOf,
   warehouseOf,
 } from './line-part.ts'
 import { raiseShortage, serveShortages, settleShortage } from './peg.ts'
@@ -112,16 +114,22 @@ const semanticsOf = (draft: Draft, { warehouse }: OrderLineWord): 'net' | 'gross
 function acknowledge(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
   const source = sourceOfWarehouse(draft.rules, word.warehouse)
   if (source?.allocatesOnAcknowledge && source.semantics === 'net') return allocateNet(draft, word, line)
+  // The word tells how many of the line the warehouse has by then, and some of them it may have told before.
+  const before = line.filter((demand) => {
+    const known = knownIn(draft, demand, word.warehouse)
+    return known !== undefined && !isLater(known, word.stamp) && !isGivenUp(demand)
+  })
+  const news = Math.max(0, word.units - unitsOf(before))
   // Units of which a later word has told are meant first: it implied this one.
   const fits: Fit = (demand) => {
     const known = knownIn(draft, demand, word.warehouse)
     if (known && !isLater(word.stamp, known)) return 0
-    return isLive(demand) && demand.phase === 'placed' ? 1 : undefined
+    return isLive(demand) && (demand.phase === 'placed' || !demand.knownSince) ? 1 : undefined
   }
   return alterUpTo(
     draft,
     fitting(line, fits),
-    word.units,
+    news,
     ({ phase }) => ({
       knownSince: { warehouse: word.warehouse, stamp: word.stamp },
       ...(phase === 'placed' ? { phase: 'acknowledged' } : {}),
@@ -168,16 +176,19 @@ function cancel(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNe
     if (isGivenUp(demand)) return isAllocated(demand, word) ? -2 : undefined
     if (!isUnshipped(demand)) return undefined
     if (isBound(demand)) return demand.cancelRequested ? 0 : 1
+    // Asked back, and bound by a book from before a restart: it is these that are given up.
+    if (demand.cancelRequested) return 0.2
     return rankOf(demand.phase) < rankOf('allocated') ? 2 : 3
   }
   const isBound = (demand: Demand): boolean =>
     isNet ? isAllocated(demand, word) : isNowhereElse(demand, word) && rankOf(demand.phase) >= rankOf('allocated')
-  const meant = fitting(line, open)
-  tellChange(draft, { ...word, change: allocatedAmong(meant, word) }, 'cancelled-by-warehouse')
+  const units = word.units - comeBack(draft, word, line)
+  const meant = units === 0 ? [] : fitting(line, open)
+  tellChange(draft, { ...word, change: allocatedAmong(meant, { ...word, units }) }, 'cancelled-by-warehouse')
   return alterUpTo(
     draft,
     meant,
-    word.units,
+    units,
     (demand) => {
       const unmark = { unmark: laterOf(demand.unmark, word.stamp) }
       if (isGivenUp(demand)) return unmark
@@ -187,4 +198,27 @@ function cancel(draft: Draft, word: OrderLineWord, line: readonly Demand[], isNe
     },
     'cancelled-by-warehouse',
   )
+}
+
+/**
+ * A list of open orders was without the units that this older word tells of: they were given up, and did not leave. Whether their
+ * customer still wants them, the shop's own state tells: until it is read they wait as if never imported. Returns their units.
+ */
+function comeBack(draft: Draft, word: OrderLineWord, line: readonly Demand[]): Units {
+  const missed = line.filter(
+    (demand) =>
+      isMissedByList(demand) && demand.mark && (compareStamps(demand.mark.stamp, word.stamp)?.order ?? -1) >= 0,
+  )
+  const taken = takenFrom(missed, word.units)
+  for (const { demand, units } of taken) {
+    const { mark } = demand
+    // By a list that implied their allocation the figure was said to have fallen; one that confirmed it says so no more.
+    if (mark) tellChange(draft, { ...(mark.by === 'open-orders' ? mark : word), change: units }, 'given-up-not-left')
+    const isAsked = demand.cancelRequested === true
+    const patch: DemandPatch = isAsked
+      ? { end: 'cancelled' }
+      : { phase: 'placed', contained: false, mark: undefined, proof: undefined, knownSince: undefined }
+    alter(draft, demand, units, { ...patch, unmark: laterOf(demand.unmark, word.stamp) }, 'given-up-not-left')
+  }
+  return unitsOf(taken)
 }

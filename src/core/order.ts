@@ -11,6 +11,7 @@ import {
   type End,
   isHeld,
   isLive,
+  isMissedByList,
   type OrderLineRef,
   rankOf,
 } from './demand.ts'
@@ -263,7 +264,7 @@ function dropVanishedLines(draft: Draft, command: OrderCommand, lines: readonly 
     if (present.has(lineId)) continue
     const units = unitsOf(
       ofLine(draft, command, lineId).filter(
-        (each) => isLive(each) && each.phase !== 'shipped' && !each.cancelRequested,
+        (each) => isLive(each) && (each.phase !== 'shipped' || isMissedByList(each)) && !each.cancelRequested,
       ),
     )
     if (units > 0) giveBack(draft, command, lineId, units)
@@ -275,9 +276,13 @@ function dropVanishedLines(draft: Draft, command: OrderCommand, lines: readonly 
  * the warehouse answers (or a bound ends the waiting); what has shipped is gone, whatever the shop says.
  */
 function giveBack(draft: Draft, command: OrderCommand, lineId: string, units: Units): void {
+  // A list without them was all that told that they have left: it was this that the warehouse had heard of before us.
+  const missed = ofLine(draft, command, lineId).filter(isMissedByList)
+  const rest = alterUpTo(draft, missed, units, () => ({ end: 'cancelled' satisfies End }), 'given-up-not-left')
+  if (rest === 0) return
   const line = ofLine(draft, command, lineId).filter((each) => isLive(each) && !each.cancelRequested)
   const loose = line.filter((demand) => !isBound(demand)).sort(leastBoundFirst)
-  const left = alterUpTo(draft, loose, units, () => ({ end: 'cancelled' satisfies End }), 'cancelled')
+  const left = alterUpTo(draft, loose, rest, () => ({ end: 'cancelled' satisfies End }), 'cancelled')
   settleShortage(draft, loose, 'the order was cancelled')
   if (left === 0) return
   const bound = line.filter((demand) => isBound(demand) && demand.phase !== 'shipped').sort(leastBoundFirst)
@@ -326,6 +331,9 @@ function releaseRest(draft: Draft, command: OrderCommand, attempt: string): void
  */
 function finishWordless(draft: Draft, command: OrderCommand): void {
   for (const demand of ofOrder(draft, command)) {
+    // A list of open orders was without them, and now the shop says so too.
+    if (isMissedByList(demand) && demand.contained)
+      alter(draft, demand, demand.units, { end: 'shipped-and-included' }, 'order-completed')
     if (isBound(demand)) continue
     const served = servedAfterAll(draft, demand)
     if (served) {

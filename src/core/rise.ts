@@ -7,7 +7,7 @@
  * rise, a receipt can explain only the rise that it caused, and when every word has come nothing is left to charge.
  */
 import { sourceOfWarehouse } from './configuration.ts'
-import type { Demand } from './demand.ts'
+import { type Demand, isMissedByList } from './demand.ts'
 import { type Draft, setShelf } from './draft.ts'
 import type { Instant, Units, WarehouseId } from './ids.ts'
 import { compareStamps, isLater, isOrdered } from './inclusion.ts'
@@ -221,7 +221,11 @@ function chargeOf(draft: Draft, shelf: Shelf): number {
   if (!shelf.steps.some(({ units }) => units > 0)) return 0
   const ours = liveDemands(
     draft,
-    ({ supply, contained }) => supply.kind === 'on-hand' && supply.warehouse === shelf.warehouse && contained,
+    (demand) =>
+      demand.supply.kind === 'on-hand' &&
+      demand.supply.warehouse === shelf.warehouse &&
+      demand.contained &&
+      !isMissedByList(demand),
   )
   let charged = 0
   for (const { upTo, units } of shelf.steps) {
