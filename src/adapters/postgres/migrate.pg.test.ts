@@ -68,6 +68,7 @@ describe('migrating', () => {
       '0008-pulled-sources.sql',
       '0009-promises.sql',
       '0010-resync.sql',
+      '0011-the-newest-seal.sql',
     ])
     await database.close()
   })

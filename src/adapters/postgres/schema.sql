@@ -393,6 +393,18 @@ CREATE TRIGGER seal_not_emptied BEFORE TRUNCATE ON seal FOR EACH STATEMENT EXECU
 comment on table is 'The chain: hash n covers hash n-1 and block n, which covers the content hashes of its entries in feed order.';
 comment on column month is 'All entries of a block are of one month (UTC): a month that is archived takes whole blocks, and the chain of seals stays.';
 
+create table seal_head (
+  one boolean default true not null,
+  no bigint not null,
+  hash bytea not null
+);
+constraint seal_head_one_row CHECK (one);
+constraint seal_head_pkey PRIMARY KEY (one);
+CREATE TRIGGER seal_head_forward BEFORE UPDATE ON seal_head FOR EACH ROW EXECUTE FUNCTION seal_head_moves_forward();
+CREATE TRIGGER seal_head_kept BEFORE DELETE ON seal_head FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER seal_head_not_emptied BEFORE TRUNCATE ON seal_head FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+comment on table is 'The newest seal, once more. Where the chain ends before it, seals were removed.';
+
 create table secret (
   name text not null,
   value bytea not null
@@ -521,5 +533,15 @@ AS $function$
 begin
   raise exception 'The ledger is append-only: % is refused. Correct a mistake with a new entry.', tg_op
     using errcode = 'restrict_violation';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION seal_head_moves_forward()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if new.no <= old.no then raise exception 'seal_head only moves forward'; end if;
+  return new;
 end $function$
 ;

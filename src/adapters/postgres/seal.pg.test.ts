@@ -56,6 +56,30 @@ test('many entries become several blocks', async () => {
   expect((await verify(fresh.database)).problems).toEqual([])
 })
 
+test('nothing is sealed over seals that were removed, and a person is told', async () => {
+  const { pool } = fresh.database
+  await append('shop:a')
+  await sealAll(fresh.database)
+  await expect(pool.query('update seal_head set no = 1')).rejects.toThrow('only moves forward')
+  await expect(pool.query('delete from seal_head')).rejects.toThrow('append-only')
+  const kept = await pool.query('select * from seal order by no desc limit 1')
+  await pool.query('alter table seal disable trigger user')
+  await pool.query('delete from seal where no = $1', [kept.rows[0].no])
+  await append('shop:a')
+  await expect(sealBlock(fresh.database)).rejects.toThrow('is not the newest any more')
+  expect((await pool.query('select code from incident where closed_at is null')).rows).toEqual([
+    { code: 'SEALS_REMOVED' },
+  ])
+  const columns = Object.keys(kept.rows[0])
+  await pool.query(
+    `insert into seal (${columns.join(', ')}) values (${columns.map((_, n) => `$${n + 1}`).join(', ')})`,
+    Object.values(kept.rows[0]).map((value) => (typeof value === 'number' && value > 1e12 ? new Date(value) : value)),
+  )
+  await pool.query('alter table seal enable trigger user')
+  await sealAll(fresh.database)
+  expect((await verify(fresh.database)).problems).toEqual([])
+})
+
 test('sealers of several processes never seal an entry twice', async () => {
   const other = openDatabase({ url: fresh.url, schema: 'holdfast' })
   try {

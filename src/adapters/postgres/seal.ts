@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Database, Queryable } from './database.ts'
+import { openIncident } from './queries.ts'
 
 /** Entries of one block at most. */
 const BLOCK_ENTRIES = 5_000
@@ -31,13 +32,35 @@ export function blockHash(hashes: readonly Buffer[]): Buffer {
 export const sealHash = (before: Buffer, block: Buffer): Buffer =>
   createHash('sha256').update(before).update(block).digest()
 
-/** Seals one block of what is ready. Returns the number of entries; 0 when there is nothing, or another process is at it. */
+/** Seals at the end of the chain are gone: nothing is sealed over the gap. */
+export class SealsMissing extends Error {
+  constructor(head: SealHead, last: Seal | undefined) {
+    super(`Seal ${head.no} was made and is not the newest any more: the chain ends at ${last?.no ?? 'nothing'}`)
+    this.name = 'SealsMissing'
+  }
+}
+
+/**
+ * Seals one block of what is ready. Returns the number of entries; 0 when there is nothing, or another process is at it.
+ *
+ * @throws SealsMissing, and tells it as an incident
+ */
 export async function sealBlock(database: Database): Promise<number> {
+  return await sealNext(database).catch(async (cause: unknown) => {
+    if (cause instanceof SealsMissing)
+      await openIncident(database.pool, { code: 'SEALS_REMOVED', key: 'ledger', cause: cause.message })
+    throw cause
+  })
+}
+
+async function sealNext(database: Database): Promise<number> {
   return await database.transaction(async (client) => {
     const lock = await client.query<{ got: boolean }>(TRY_LOCK)
     if (!lock.rows[0]?.got) return 0
     await client.query(MAKE_PARTITION)
     const last = await lastSeal(client)
+    const head = await sealHead(client)
+    if (head && (head.no !== last?.no || !head.hash.equals(last.hash))) throw new SealsMissing(head, last)
     const { rows } = await client.query<Sealable>(
       // Index: ledger_entry_feed_idx (txid, seq). Takes no lock.
       // Ordered by the column, not by the text of the same name: as texts, 1000 comes before 999.
@@ -54,17 +77,15 @@ export async function sealBlock(database: Database): Promise<number> {
     const end = entries.at(-1)
     if (!end) return 0
     const block = blockHash(entries.map(({ hash }) => hash))
+    const seal = { no: (last?.no ?? 0) + 1, hash: sealHash(last?.hash ?? GENESIS, block) }
     await client.query(
       'insert into seal (no, last_txid, last_seq, month, entries, block, hash) values ($1, $2::xid8, $3, $4, $5, $6, $7)',
-      [
-        (last?.no ?? 0) + 1,
-        end.txid,
-        end.seq,
-        end.month,
-        entries.length,
-        block,
-        sealHash(last?.hash ?? GENESIS, block),
-      ],
+      [seal.no, end.txid, end.seq, end.month, entries.length, block, seal.hash],
+    )
+    await client.query(
+      `insert into seal_head (no, hash) values ($1, $2)
+       on conflict (one) do update set no = excluded.no, hash = excluded.hash`,
+      [seal.no, seal.hash],
     )
     return entries.length
   })
@@ -74,6 +95,14 @@ export async function sealBlock(database: Database): Promise<number> {
 function ofOneMonth(entries: readonly Sealable[]): readonly Sealable[] {
   const end = entries.findIndex(({ month }) => month !== entries[0]?.month)
   return end < 0 ? entries : entries.slice(0, end)
+}
+
+export type SealHead = { readonly no: number; readonly hash: Buffer }
+
+/** The newest seal that was ever made; `undefined` before the first one. */
+export async function sealHead(on: Queryable): Promise<SealHead | undefined> {
+  const { rows } = await on.query<SealHead>('select no, hash from seal_head')
+  return rows[0]
 }
 
 async function lastSeal(on: Queryable): Promise<Seal | undefined> {

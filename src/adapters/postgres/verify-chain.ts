@@ -5,7 +5,7 @@ import type { Queryable } from './database.ts'
 import { hashOf } from './ledger.ts'
 import { pagesOf } from './pages.ts'
 import type { ArchivedMonth } from './partitions.ts'
-import { blockHash, GENESIS, sealHash } from './seal.ts'
+import { blockHash, GENESIS, sealHash, sealHead } from './seal.ts'
 import type { Findings, Progress } from './verify.ts'
 
 /** Entries, and seals, read at once. */
@@ -82,6 +82,9 @@ export async function verifyChain(
     if (!blockHash(block).equals(seal.block)) found.problems.push(`Seal ${seal.no}: its block is not what it was`)
     if (found.isFull()) break
   }
+  const head = await sealHead(on)
+  if (!found.isFull() && head && (head.no !== seals || !head.hash.equals(before)))
+    found.problems.push(`Seal ${head.no}: was the newest, and the chain ends at ${seals}`)
   let unsealed = 0
   for (;;) {
     const next = await entries.peek()

@@ -171,6 +171,11 @@ describe('the ledger', () => {
     expect(problems).toContain('Seal 2: the chain is broken here')
   })
 
+  test('a removed last seal is found, though what it covered only looks as if it were not sealed yet', async () => {
+    const problems = await problemsAfter('delete from seal where no = (select max(no) from seal)')
+    expect(problems).toEqual([expect.stringMatching(/^Seal (\d+): was the newest, and the chain ends at \d+$/)])
+  })
+
   test('removed entries at the end of a sealed ledger are found', async () => {
     const problems = await problemsAfter(
       'delete from ledger_entry where seq >= (select last_seq from seal order by no desc limit 1)',
