@@ -51,9 +51,16 @@ test('the adapter reads and writes stock, through a deadlock too', async () => {
   const [shown] = await port.shown([lamp])
   expect(shown).toMatchObject({ sku: 'LAMP', units: 10, closeOut: true })
   shop.faults.deadlocks = 2
-  const row = { productId: shown?.productId ?? '', sku: lamp, units: 4, closeOut: true, revision: '7' }
+  const row = {
+    productId: shown?.productId ?? '',
+    sku: lamp,
+    units: 4,
+    closeOut: true,
+    guard: { word: 'stop', mostInCart: 2 },
+    revision: '7',
+  } as const
   expect(await port.write([row])).toEqual([{ sku: 'LAMP', outcome: 'written' }])
-  expect(await port.shown([lamp])).toMatchObject([{ units: 4, revision: '7' }])
+  expect(await port.shown([lamp])).toMatchObject([{ units: 4, revision: '7', guard: { word: 'stop', mostInCart: 2 } }])
 })
 
 test('the adapter understands the order call, and knows an edited order from a new one', async () => {

@@ -73,6 +73,8 @@ export interface SimulatedShop {
   deleteLine(orderId: string, lineId: string): void
   deleteOrder(orderId: string): void
   adminSetStock(sku: string, units: number): void
+  /** Somebody sells it beyond its number. */
+  adminOpenOut(sku: string): void
 
   stockOf(sku: string): number
   product(sku: string): Readonly<Product>
@@ -168,6 +170,11 @@ export async function startSimulatedShop(options: ShopOptions): Promise<Simulate
       changed.updatedAt = now()
       const fields = ['versionId', 'stock', 'updatedAt', 'availableStock', 'id']
       worker.emit('product.written', [writtenEntry('product', 'update', changed.id, fields)])
+    },
+    adminOpenOut(sku) {
+      const changed = product(sku)
+      changed.closeOut = false
+      worker.emit('product.written', [writtenEntry('product', 'update', changed.id, ['versionId', 'isCloseout', 'id'])])
     },
     stockOf: (sku) => product(sku).stock,
     product,

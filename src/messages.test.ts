@@ -17,6 +17,7 @@ const ALL: readonly CheckoutMessage[] = [
   { key: 'PREVIOUS_ATTEMPT_OPEN', seconds: 4 },
   { key: 'UNDECIDED' },
   { key: 'GUARD_STOP', label: 'Lamp' },
+  { key: 'GUARD_MOST', most: 3 },
   { key: 'ALREADY_PLACED', order: '10001' },
   { key: 'DEAD_LETTER_DECIDED' },
 ]
@@ -36,7 +37,14 @@ describe('the catalogue', () => {
   ] as const)('is what the %s storefront snippets say, key by key', (language: Language, file) => {
     const path = new URL(`../shopware-app/Resources/snippet/storefront.${file}.json`, import.meta.url)
     expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({
-      checkout: { holdfast: { guard: { stop: checkoutText(language, { key: 'GUARD_STOP', label: '%name%' }) } } },
+      checkout: {
+        holdfast: {
+          guard: {
+            stop: checkoutText(language, { key: 'GUARD_STOP', label: '%name%' }),
+            most: checkoutText(language, { key: 'GUARD_MOST', label: '%name%', most: '%most%' }),
+          },
+        },
+      },
     })
   })
 })

@@ -15,6 +15,7 @@ export type CheckoutMessage =
   | { readonly key: 'PREVIOUS_ATTEMPT_OPEN'; readonly seconds: number }
   | { readonly key: 'UNDECIDED' }
   | { readonly key: 'GUARD_STOP'; readonly label?: string }
+  | { readonly key: 'GUARD_MOST'; readonly most: number | string; readonly label?: string }
   | { readonly key: 'ALREADY_PLACED'; readonly order: string }
   | { readonly key: 'DEAD_LETTER_DECIDED' }
 
@@ -88,6 +89,8 @@ const texts: Record<Language, (message: CheckoutMessage) => string> = {
         return 'Wir konnten die Verfügbarkeit gerade nicht prüfen. Bitte versuchen Sie es gleich noch einmal.'
       case 'GUARD_STOP':
         return `${named(message.label, '„', '“') || 'Dieser Artikel'} kann zurzeit nicht bestellt werden. Bitte nehmen Sie es aus dem Warenkorb.`
+      case 'GUARD_MOST':
+        return `${named(message.label, '„', '“') || 'Dieser Artikel'} wird höchstens ${message.most} Mal je Kunde abgegeben. Bitte passen Sie die Menge an.`
       case 'ALREADY_PLACED':
         return `Dieser Warenkorb wurde schon als Bestellung ${named(message.order, '', '')} aufgegeben.`
       case 'DEAD_LETTER_DECIDED':
@@ -117,6 +120,8 @@ const texts: Record<Language, (message: CheckoutMessage) => string> = {
         return 'We could not check availability just now. Please try again in a moment.'
       case 'GUARD_STOP':
         return `${named(message.label, '“', '”') || 'This item'} cannot be ordered at the moment. Please take it out of your cart.`
+      case 'GUARD_MOST':
+        return `We sell at most ${message.most} of ${named(message.label, '“', '”') || 'this item'} to one customer. Please adjust the quantity.`
       case 'ALREADY_PLACED':
         return `This cart has already been placed as order ${named(message.order, '', '')}.`
       case 'DEAD_LETTER_DECIDED':

@@ -138,11 +138,25 @@ function calculate(world: World, cart: Cart): CartError[] {
     if (units > product.stock) errors.push(stockError('product-stock-reached', line.id, product.name))
     return [line]
   })
+  const scripted = new Map<string, number>()
   for (const line of cart.lines) {
     const { customFields, name } = productOf(world, line.productId)
     // As the app's cart script: fresh for each line, never renewed. Without the app there is no script.
     if (world.app === undefined) continue
     line.payload.holdfastKey ??= `${world.random.whole(2 ** 31)}-${world.random.whole(2 ** 31)}-${world.random.hex(32)}`
+    const most = customFields.holdfast_most
+    const inCart = (scripted.get(line.productId) ?? 0) + line.units
+    scripted.set(line.productId, inCart)
+    if (customFields.holdfast_guard !== 'stop' && typeof most === 'number' && inCart > most) {
+      errors.push({
+        key: `holdfast-most-${line.id}`,
+        messageKey: 'holdfast.guard.most',
+        message: `holdfast.guard.most: ${name}`,
+        level: 20,
+        blockOrder: true,
+        persistent: true,
+      })
+    }
     if (customFields.holdfast_guard !== 'stop') continue
     const key = `holdfast-guard-${line.id}`
     errors.push({

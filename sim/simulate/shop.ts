@@ -319,9 +319,10 @@ export function openShop(options: ShopOptions): SimulatedShop {
       api(() =>
         [...world.products.values()]
           .filter(({ sku }) => skus.includes(skuOf(sku)))
-          .map(({ id: productId, sku, stock, closeOut }) => {
+          .map(({ id: productId, sku, stock, closeOut, customFields }) => {
             options.onLooked(sku, stock)
-            return { productId, sku: skuOf(sku), units: stock, closeOut }
+            const word = customFields.holdfast_guard === 'stop' ? 'stop' : 'go'
+            return { productId, sku: skuOf(sku), units: stock, closeOut, guard: { word } }
           }),
       ),
     async write(rows) {
@@ -341,10 +342,11 @@ export function openShop(options: ShopOptions): SimulatedShop {
           stock: {
             entity: 'product',
             action: 'upsert',
-            payload: rows.map(({ productId, units, closeOut }) => ({
+            payload: rows.map(({ productId, units, closeOut, guard }) => ({
               id: productId,
               stock: units,
               isCloseout: closeOut,
+              customFields: { holdfast_guard: guard.word },
             })),
           },
         })

@@ -1,5 +1,6 @@
 /** What the use cases need from the outside, declared here by the side that needs it; adapters and twins fill it. */
 import type { Instant, Sku, Units } from '../core/ids.ts'
+import type { SecondGuard } from '../core/second-guard.ts'
 import type { ShopOrder } from '../core/shop-order.ts'
 
 /** An order as read, with the shop's own time of change where it has one: equal orders with other times were touched between. */
@@ -15,6 +16,8 @@ export type ShownProduct = {
   /** `product.stock`: what the shop would still sell. May be negative. */
   readonly units: number
   readonly closeOut: boolean
+  /** What its guard says to the cart script; nothing where it was never guarded. */
+  readonly guard?: Partial<SecondGuard>
   /** The revision that our last write left in `holdfast_revision`, if any. */
   readonly revision?: string
   /** What the merchant set, where the shop tells it apart: `null` where a variant takes its parent's. */
@@ -27,6 +30,7 @@ export type StockWrite = {
   readonly sku: Sku
   readonly units: Units
   readonly closeOut: boolean
+  readonly guard: SecondGuard
   /** Marks the write as ours; read back on the echo. */
   readonly revision: string
 }

@@ -4,6 +4,7 @@ import { type ForeignPolicy, type Ruling, rule } from '../core/foreign-write.ts'
 import { after, type Instant, type ShopId, type Sku } from '../core/ids.ts'
 import { bandOfProduct, packOf } from '../core/pack.ts'
 import { type Band, bandOf, correction, DECREMENT_WITHIN_MS, type RaiseHold } from '../core/publication.ts'
+import { guardOf, saysTheSame } from '../core/second-guard.ts'
 import type { SkuState } from '../core/stock.ts'
 import type { ShownProduct, StockWrite, WriteOutcome } from './ports.ts'
 import type { DirtyMark, GuardRow, MerchantSettings, OwnUnits, SeenRow, ShopIncident } from './shop-ports.ts'
@@ -55,13 +56,15 @@ export function planOf(pass: Pass, facts: Facts): Plan {
   const ruling = rulingOf(pass, facts, band, product)
   const held: RaiseHold = pass.raise === 'none' && ruling.may === 'lower' ? 'fight' : pass.raise
   const units = ruling.may === 'leave' ? undefined : correction(product.units, band, held)
+  const guard = guardOf(pass.rules, pass.shop, mark.sku, { band, shownUnits: units ?? product.units })
   const write =
-    units !== undefined || !product.closeOut
+    units !== undefined || !product.closeOut || !saysTheSame(product.guard ?? {}, guard)
       ? {
           productId: product.productId,
           sku: mark.sku,
           units: units ?? Math.max(0, product.units),
           closeOut: true,
+          guard,
           revision: pass.newRevision(),
         }
       : undefined

@@ -57,7 +57,7 @@ describe('the app that a merchant installs', () => {
       keysOf(JSON.parse(text(bundle.get(`Resources/snippet/storefront.${language}.json`)))),
     )
     expect(german).toEqual(english)
-    expect(german).toEqual({ checkout: { holdfast: { guard: { stop: 'string' } } } })
+    expect(german).toEqual({ checkout: { holdfast: { guard: { stop: 'string', most: 'string' } } } })
   })
 
   test('stamps a line only once', async () => {

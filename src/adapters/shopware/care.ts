@@ -6,7 +6,7 @@ import type { Instant } from '../../core/ids.ts'
 import type { AdminApi } from './admin-api.ts'
 import { failureOf } from './answers.ts'
 import { decodeUtf8, fieldOf, parseJson, textOf } from './pick.ts'
-import { REVISION_FIELD } from './products.ts'
+import { GUARD_FIELD, MOST_FIELD, REVISION_FIELD } from './products.ts'
 import { writeRows } from './stock-write.ts'
 import { storageMoment } from './storage-moment.ts'
 import { isForeignStock, reduceWebhook } from './webhook.ts'
@@ -97,7 +97,11 @@ export function shopCare(options: {
           api,
           url,
           rows,
-          (row) => ({ id: row.productId, isCloseout: row.closeOut, customFields: { [REVISION_FIELD]: null } }),
+          (row) => ({
+            id: row.productId,
+            isCloseout: row.closeOut,
+            customFields: { [REVISION_FIELD]: null, [GUARD_FIELD]: null, [MOST_FIELD]: null },
+          }),
           pause,
         ),
       ),

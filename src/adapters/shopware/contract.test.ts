@@ -38,6 +38,11 @@ describe('the recorded calls of the checkout gateway', () => {
       isOrderCall: true,
       isEditOrder: false,
       isAdminOrder: false,
+      isConfirmPage: false,
+      buyer: {
+        address: 'x/12345/y/01a20796186c70c2aaff3a6ec9468235',
+        mail: '8d0de56cd6b84a309b04cdd0205b66f2@ex.org',
+      },
       cartBlocked: false,
       cartToken: '9ZrPdU84L6L8UYis7saj6QdZcVmSyqyL',
       language: 'en',

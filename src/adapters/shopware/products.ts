@@ -2,7 +2,8 @@
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { ShownProduct } from '../../app/ports.ts'
-import { canonicalSku, type Sku } from '../../core/ids.ts'
+import { canonicalSku, isUnits, type Sku } from '../../core/ids.ts'
+import type { SecondGuard } from '../../core/second-guard.ts'
 import { Failure } from '../../errors.ts'
 import type { AdminApi } from './admin-api.ts'
 import { fieldOf, textOf } from './pick.ts'
@@ -11,6 +12,10 @@ import { fieldOf, textOf } from './pick.ts'
 export const MAX_SHOWN = 500
 /** The custom field in which each write of ours leaves its revision. */
 export const REVISION_FIELD = 'holdfast_revision'
+
+/** The custom fields that the cart script reads: whether a product may be ordered, and how many of it in one cart. */
+export const GUARD_FIELD = 'holdfast_guard'
+export const MOST_FIELD = 'holdfast_most'
 
 /** What a shop shows, with what the merchant had set before us. */
 export type ShopwareProduct = ShownProduct & {
@@ -60,9 +65,18 @@ export async function readShown(api: AdminApi, url: string, skus: readonly Sku[]
       units: row.stock,
       closeOut: own ?? inherited === true,
       ...(revision === undefined ? {} : { revision }),
+      guard: seenGuard(row.customFields),
       merchantSettings: { closeOut: own },
     }
   })
+}
+
+function seenGuard(fields: unknown): Partial<SecondGuard> {
+  const [word, most] = [fieldOf(fields, GUARD_FIELD), fieldOf(fields, MOST_FIELD)]
+  return {
+    ...(word === 'stop' || word === 'go' ? { word } : {}),
+    ...(isUnits(most) ? { mostInCart: most } : {}),
+  }
 }
 
 const ownCloseOut = (row: ProductRow): boolean | null => row.isCloseout ?? null

@@ -191,10 +191,32 @@ const productRow = (over: object = {}) => ({
 
 describe('what a shop shows', () => {
   test('is told with our revision and the setting of the merchant', async () => {
-    const { shop } = scripted(() => page(productRow({ customFields: { holdfast_revision: 'r7', other: 1 } })))
+    const { shop } = scripted(() =>
+      page(
+        productRow({ customFields: { holdfast_revision: 'r7', holdfast_guard: 'stop', holdfast_most: 3, other: 1 } }),
+      ),
+    )
     expect(await shop.shown([skuOf('A')])).toEqual([
-      { productId: 'p1', sku: 'A', units: 5, closeOut: true, revision: 'r7', merchantSettings: { closeOut: true } },
+      {
+        productId: 'p1',
+        sku: 'A',
+        units: 5,
+        closeOut: true,
+        revision: 'r7',
+        guard: { word: 'stop', mostInCart: 3 },
+        merchantSettings: { closeOut: true },
+      },
     ])
+  })
+
+  test.each([
+    [null],
+    [[]],
+    [{ holdfast_guard: 'halt', holdfast_most: '3' }],
+    [{ holdfast_guard: null, holdfast_most: -1 }],
+  ])('with the fields %j is guarded by nothing', async (customFields) => {
+    const { shop } = scripted(() => page(productRow({ customFields })))
+    expect((await shop.shown([skuOf('A')]))[0]?.guard).toEqual({})
   })
 
   test('leaves out containers of variants and what the database took for equal', async () => {
@@ -251,8 +273,11 @@ const write = (n: number): StockWrite => ({
   sku: skuOf(`S${n}`),
   units: n,
   closeOut: true,
+  guard: { word: 'go' },
   revision: `r${n}`,
 })
+/** The fields of a product that may be sold, as many as there are. */
+const guarded = { holdfast_guard: 'go', holdfast_most: null }
 const writes = (count: number) => Array.from({ length: count }, (_, n) => write(n))
 type Sync = { stock: { payload: { id: string; stock: number }[] } }
 const rowsOf = (body: unknown) => (body as Sync).stock.payload
@@ -278,8 +303,8 @@ describe('writing', () => {
         entity: 'product',
         action: 'upsert',
         payload: [
-          { id: 'p001', stock: 1, isCloseout: true, customFields: { holdfast_revision: 'r1' } },
-          { id: 'p002', stock: 2, isCloseout: true, customFields: { holdfast_revision: 'r2' } },
+          { id: 'p001', stock: 1, isCloseout: true, customFields: { ...guarded, holdfast_revision: 'r1' } },
+          { id: 'p002', stock: 2, isCloseout: true, customFields: { ...guarded, holdfast_revision: 'r2' } },
         ],
       },
     })

@@ -5,7 +5,7 @@ import { Failure } from '../../errors.ts'
 import type { AdminApi } from './admin-api.ts'
 import { errorsOf, failureOf, isDataError, isDeadlock, maybeActed, type ShopError } from './answers.ts'
 import type { HttpAnswer } from './http-call.ts'
-import { REVISION_FIELD } from './products.ts'
+import { GUARD_FIELD, MOST_FIELD, REVISION_FIELD } from './products.ts'
 
 /** The most rows in one write: at 100 to 250 a shop is fastest. */
 export const MAX_WRITE_ROWS = 250
@@ -35,7 +35,11 @@ export const writeStock = (
       id: row.productId,
       stock: row.units,
       isCloseout: row.closeOut,
-      customFields: { [REVISION_FIELD]: row.revision },
+      customFields: {
+        [REVISION_FIELD]: row.revision,
+        [GUARD_FIELD]: row.guard.word,
+        [MOST_FIELD]: row.guard.mostInCart ?? null,
+      },
     }),
     pause,
   )
