@@ -44,8 +44,8 @@ export type DatabaseOptions = {
 }
 
 const DEFAULT_CONNECTIONS = 10
-/** Two workers of one lane, and room for a second lane in the same process. */
-const RESERVED_CONNECTIONS = 4
+/** Two workers of one lane and what it decides ahead, and room for a second lane in the same process. */
+const RESERVED_CONNECTIONS = 6
 /** A statement that takes longer is given up. */
 const STATEMENT_TIMEOUT_MS = 30_000
 /** The lane's statements take milliseconds, waiting for a lock included: checkout has answered by then. */
@@ -180,7 +180,8 @@ async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient, lea
   }
 }
 
-function unreachable(cause: unknown, committing: boolean): Failure {
+/** The failure of a transaction whose server went away. `committing`: its commit had been sent. */
+export function unreachable(cause: unknown, committing: boolean): Failure {
   const outcome = committing ? 'whether the last work was kept is unknown until you ask again' : 'nothing was changed'
   return new Failure('DATABASE_UNREACHABLE', `PostgreSQL does not answer; ${outcome}`, { retry: 'later', cause })
 }

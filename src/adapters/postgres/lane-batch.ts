@@ -1,23 +1,20 @@
 /** One batch of the lane: locks in one order, loads what its commands need, decides each in memory, writes all of it. */
 import type pg from 'pg'
-import { AlreadyAnswered, type Attempt, type Origin } from '../../app/lane.ts'
 import type { Configuration } from '../../core/configuration.ts'
-import { type Answer, type Command, decide, draftsOf, skusOf } from '../../core/decide.ts'
-import type { Incident } from '../../core/draft.ts'
+import { type Command, skusOf } from '../../core/decide.ts'
 import { attemptsNamed } from '../../core/hold.ts'
-import type { Instant, Sku, Units } from '../../core/ids.ts'
-import { type LedgerEntry, streamOfSku } from '../../core/ledger.ts'
-import type { Change, SkuState } from '../../core/stock.ts'
+import type { Instant, Sku } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import { openAnswers } from './answers.ts'
 import type { Connections, Leave, Queryable } from './database.ts'
+import type { AheadOptions } from './lane-ahead.ts'
+import { type Batch, type Decisions, decideAll, grantedHolds } from './lane-decide.ts'
 import { loadForDecision, namedDemands, touchedBefore } from './load.ts'
 import { LATEST_MIGRATION } from './migrate.ts'
 import { openReceipts } from './receipts.ts'
-import { SKU_COLUMNS, type SkuRow } from './rows.ts'
-import { save } from './save.ts'
-import type { StateCache } from './state-cache.ts'
-import { whereaboutsOf } from './whereabouts.ts'
+import { newWriter, SKU_COLUMNS, type SkuRow } from './rows.ts'
+import { statementsOf } from './save.ts'
+import type { Remembered } from './state-cache.ts'
 
 export type BatchOptions = {
   /** The newest migration that this version knows: on tables that a newer one has changed nothing is decided. Unlooked at if absent. */
@@ -26,17 +23,11 @@ export type BatchOptions = {
   readonly configuration: () => Configuration
 }
 
-type Asked = { readonly command: Command; readonly origin: Origin & { readonly attempt?: Attempt<Answer> } }
-type Batch = readonly Asked[]
+/** The answers in the order of the commands, and the SKUs that changed. */
+export type Decided = Pick<Decisions, 'answers' | 'byMarginUnits'> & { readonly changed: readonly Sku[] }
 
-/** The answers in the order of the commands, the SKUs that changed, and every state as it is once this is committed. */
-export type Decided = {
-  readonly answers: readonly (Answer | AlreadyAnswered)[]
-  readonly changed: readonly Sku[]
-  readonly states: ReadonlyMap<Sku, SkuState>
-  /** Units that the batch took as contained by the weakest proof, a declared margin (L1). */
-  readonly byMarginUnits: Units
-}
+/** The same with every state as it is once this is committed. */
+type DecidedWhole = Decided & { readonly states: readonly Remembered[] }
 
 /** The SKUs of a batch turned out to be more than were locked: do it again. */
 export class LostRace extends Error {}
@@ -77,16 +68,16 @@ export async function makeSkus({ transaction }: Connections, batch: Batch): Prom
 export async function decideIn(
   client: pg.PoolClient,
   leave: Leave,
-  { configuration, migration, cache }: BatchOptions & { readonly cache: StateCache },
+  { configuration, migration, cache, clock }: AheadOptions,
   batch: Batch,
-): Promise<Decided> {
+): Promise<DecidedWhole> {
   const rules = configuration()
   const commands = batch.map(({ command }) => command)
   const fence = refuseNewerTables(client, migration)
   leaveLockNames(client, leave, commands)
   const [before] = await Promise.all([touchedBefore(client, commands), fence])
   const named = [...new Set(commands.flatMap(skusOf))]
-  const [rows, touched, demands, receipts, kept, clock] = await Promise.all([
+  const [rows, touched, demands, receipts, kept, around] = await Promise.all([
     lockSkus(client, named, before.skuIds),
     touchedBefore(client, commands),
     namedDemands(client, commands, before.attempts),
@@ -106,58 +97,22 @@ export async function decideIn(
   const locked = new Set(rows.map(({ id }) => id))
   if (touched.skuIds.some((id) => !locked.has(id))) throw new LostRace()
   if (touched.attempts.some((attempt) => !before.attempts.includes(attempt))) throw new LostRace()
-  const { now, isSomeShopUnread, server } = clock
-  cache.standOn(server)
+  const { now, isSomeShopUnread } = around
+  clock.heard(now)
   const loaded = await loadForDecision(client, rows, commands, { demands, isSomeShopUnread }, cache)
 
-  const whereabouts = whereaboutsOf(loaded.states)
-  const answers: (Answer | AlreadyAnswered)[] = []
-  const entries: LedgerEntry[] = []
-  const incidents: (Incident & { sku: Sku })[] = []
-  const changes = new Map<Sku, Change[]>()
-  for (const { command, origin } of batch) {
-    if (origin.receipt && receipts.isApplied(origin.receipt)) {
-      answers.push({ verdict: 'repeated' })
-      continue
-    }
-    if (origin.attempt && kept.has(origin.attempt)) {
-      answers.push(new AlreadyAnswered(origin.attempt))
-      continue
-    }
-    const skus = new Set([...skusOf(command), ...whereabouts.of(command)])
-    const states = [...skus].flatMap((sku) => loaded.states.get(sku) ?? [])
-    for (const state of states) whereabouts.show(command, state)
-    const drafts = draftsOf(states, rules, now)
-    const answer = decide(drafts, command)
-    answers.push(answer)
-    if (origin.attempt) kept.keep(origin.attempt, answer)
-    if (origin.receipt && 'verdict' in answer) receipts.tick(origin.receipt, answer.verdict, command)
-    for (const [sku, draft] of drafts) {
-      incidents.push(...draft.incidents.map((incident) => ({ ...incident, sku })))
-      if (draft.changes.length === 0) continue
-      draft.state.version += 1
-      whereabouts.note(sku, draft.changes)
-      const told = changes.get(sku)
-      if (told) told.push(...draft.changes)
-      else changes.set(sku, [...draft.changes])
-      entries.push({
-        stream: streamOfSku(sku),
-        version: draft.state.version,
-        at: new Date(now).toISOString(),
-        kind: command.kind,
-        actor: origin.actor,
-        cause: origin.cause,
-        configuration: rules.version,
-        body: { changes: draft.changes },
-      })
-    }
-  }
+  const decisions = decideAll(batch, loaded.states, { rules, now, receipts, kept })
   leave(receipts.save(client))
   leave(kept.save(client))
-  const reservations = grantedHolds(batch, answers)
-  save(client, leave, { loaded, changes, entries, incidents, reservations, now, rules })
-  const byMarginUnits = [...changes.values()].flat().reduce((sum, change) => sum + unitsByMargin(change), 0)
-  return { answers, changed: [...changes.keys()], states: loaded.states, byMarginUnits }
+  const reservations = grantedHolds(batch, decisions.answers)
+  const writer = newWriter()
+  for (const statement of statementsOf({ ...decisions, ...loaded, reservations, now, rules, writer }))
+    leave(statement(client))
+  const states = [...loaded.states.values()].flatMap((state) => {
+    const row = loaded.rows.get(state.sku)
+    return row ? [{ id: row.id, state, writer: decisions.changes.has(state.sku) ? writer : row.writer }] : []
+  })
+  return { ...decisions, changed: [...decisions.changes.keys()], states }
 }
 
 /** Before any other lock: a migration that wants the tables waits for this batch, or this batch for it. */
@@ -171,17 +126,6 @@ async function refuseNewerTables(on: Queryable, migration: string | undefined): 
       { retry: 'never' },
     )
   }
-}
-
-const unitsByMargin = (change: Change): Units =>
-  change.set === 'demand' && change.why === 'contained' && change.demand.proof === 'margin' ? change.demand.units : 0
-
-function grantedHolds(batch: Batch, answers: Decided['answers']) {
-  return batch.flatMap(({ command, origin }, index) => {
-    const answer = answers[index]
-    const granted = command.kind === 'hold' && answer && 'granted' in answer && answer.granted
-    return granted ? [{ ...command, ...(origin.basket ? { basket: origin.basket } : {}) }] : []
-  })
 }
 
 /**
@@ -230,15 +174,14 @@ async function lockSkus(on: Queryable, named: readonly Sku[], ids: readonly numb
   return rows
 }
 
-type Around = { readonly now: Instant; readonly isSomeShopUnread: boolean; readonly server: string }
+type Around = { readonly now: Instant; readonly isSomeShopUnread: boolean }
 
-/** The moment of the decision, on the database's clock, whether a shop that was silent still has to be read (L2), and whom we ask. */
+/** The moment of the decision, on the database's clock, and whether a shop that was silent still has to be read (L2). */
 async function lookAround(on: Queryable): Promise<Around> {
   const { rows } = await on.query<Around>({
     name: 'look_around',
     text: `
       select clock_timestamp() as now,
-             pg_postmaster_start_time()::text as server,
              exists (select from shop where silent_from is not null and not read_since_return) as "isSomeShopUnread"`,
   })
   const [row] = rows

@@ -372,7 +372,7 @@ describe('trouble with the database', () => {
   test('a connection that ends in the middle is DATABASE_UNREACHABLE, nothing was changed, and the next command is answered', async () => {
     await lane.submit(figure('CUT', 5, 1), origin)
     await whileLocked('CUT', async (release) => {
-      const cut = expect(lane.submit(orderCall('cut', [['CUT', 1]]), origin)).rejects.toMatchObject({
+      const cut = expect(lane.submit(apiHold('cut', [['CUT', 1]]), origin)).rejects.toMatchObject({
         code: 'DATABASE_UNREACHABLE',
         retry: 'later',
         message: expect.stringContaining('nothing was changed'),

@@ -23,10 +23,13 @@ import type { Answer, AnswerOf, Command } from '../../core/decide.ts'
 import type { Sku, Units } from '../../core/ids.ts'
 import { Failure } from '../../errors.ts'
 import { isAnsweredMeanwhile } from './answers.ts'
+import { openWays } from './at-once.ts'
 import type { Connections } from './database.ts'
+import { type AheadOptions, decideAhead } from './lane-ahead.ts'
 import { type BatchOptions, type Decided, decideIn, LostRace, makeSkus, NewSkus } from './lane-batch.ts'
+import { openLaneClock } from './lane-clock.ts'
 import { codeOf } from './outage.ts'
-import { openStateCache, type StateCache } from './state-cache.ts'
+import { openStateCache } from './state-cache.ts'
 
 /** Commands of one batch: enough to share a commit, few enough that the first does not wait long for the last. */
 const MAX_BATCH = 500
@@ -64,11 +67,16 @@ type Ticket = {
   readonly reject: (cause: unknown) => void
 }
 
-type Opened = LaneOptions & { readonly cache: StateCache }
+type Opened = LaneOptions & AheadOptions
 
 /** Opens a lane. Several processes may each have one on the same database. */
 export function createLane(laneOptions: LaneOptions): PostgresLane {
-  const options: Opened = { ...laneOptions, cache: openStateCache() }
+  const options: Opened = {
+    ...laneOptions,
+    cache: openStateCache(),
+    clock: openLaneClock(),
+    ways: openWays(laneOptions.database.reserved.pool),
+  }
   const queues: Record<Urgency, Ticket[]> = { checkout: [], ordinary: [], bulk: [] }
   const waiting = () => queues.checkout.length + queues.ordinary.length + queues.bulk.length
   let stopped = false
@@ -173,10 +181,15 @@ function hint({ onChanged, onByMargin, onBug }: LaneOptions, { changed, byMargin
 
 async function decideBatch(options: Opened, batch: readonly Ticket[]): Promise<Decided> {
   const { reserved } = options.database
+  const ahead = await decideAhead(options, batch).catch((cause: unknown) => {
+    options.cache.clear()
+    throw cause
+  })
+  if (ahead) return ahead
   for (let attempt = 1; ; attempt += 1) {
     try {
       const decided = await reserved.transaction((client, leave) => decideIn(client, leave, options, batch))
-      options.cache.put(decided.states.values())
+      options.cache.put(decided.states)
       return decided
     } catch (cause) {
       if (cause instanceof Failure) options.cache.clear()

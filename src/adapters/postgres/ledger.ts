@@ -14,16 +14,14 @@ export const hashOf = (entry: LedgerEntry, body?: string): Buffer =>
  * the SKU, or {@link appendEntry}'s lock).
  */
 export async function appendEntries(on: pg.ClientBase, entries: readonly LedgerEntry[]): Promise<void> {
-  if (entries.length > 0)
-    await copyRows(
-      on,
-      'ledger_entry',
-      COLUMNS,
-      entries.map((entry) => copyLine(rowOf(entry))),
-    )
+  if (entries.length > 0) await copyRows(on, 'ledger_entry', ENTRY_COLUMNS, entries.map(lineOfEntry))
 }
 
-const COLUMNS = 'at, stream, version, kind, actor, cause, configuration, body, hash'
+/** The columns of an entry that its writer gives; the place in the feed comes with the row. */
+export const ENTRY_COLUMNS = 'at, stream, version, kind, actor, cause, configuration, body, hash'
+
+/** An entry for COPY, in the order of {@link ENTRY_COLUMNS}. */
+export const lineOfEntry = (entry: LedgerEntry): string => copyLine(rowOf(entry))
 
 function rowOf(entry: LedgerEntry) {
   const { at, stream, version, kind, actor, cause, configuration } = entry
@@ -49,7 +47,7 @@ export async function appendEntry(on: Queryable, entry: Omit<LedgerEntry, 'versi
   const [next] = rows
   if (!next) throw new Error('PostgreSQL answered without a row')
   await on.query(
-    `insert into ledger_entry (${COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    `insert into ledger_entry (${ENTRY_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     rowOf({ ...entry, ...next }),
   )
   return next.version

@@ -58,7 +58,7 @@ export async function loadForDecision(
   const byId = new Map<number, SkuState>()
   const unknown = new Map<number, SkuState>()
   for (const row of locked) {
-    const remembered = cache.take(row.sku, row.version)
+    const remembered = cache.take(row)
     const state = remembered ?? shellOf(row)
     if (!remembered) unknown.set(row.id, state)
     byId.set(row.id, state)

@@ -69,6 +69,7 @@ describe('migrating', () => {
       '0009-promises.sql',
       '0010-resync.sql',
       '0011-the-newest-seal.sql',
+      '0012-who-wrote-last.sql',
     ])
     await database.close()
   })

@@ -1,4 +1,5 @@
 /** How the core's values lie in tables, and back. One place, so that `verify` compares what the lane writes. */
+import { randomInt } from 'node:crypto'
 import type { Demand, Known, Mark, Phase, Promised, Proof, Supply } from '../../core/demand.ts'
 import { dayOf, type Instant, type Sku, shopOf, type WarehouseId, warehouseOf } from '../../core/ids.ts'
 
@@ -15,10 +16,15 @@ export type SkuRow = {
   readonly version: number
   readonly next_demand: number
   readonly counts: Counts
+  /** The batch that wrote the row last. */
+  readonly writer: number
 }
 
 /** The columns of {@link SkuRow}. */
-export const SKU_COLUMNS = 'id, sku, version, next_demand, counts'
+export const SKU_COLUMNS = 'id, sku, version, next_demand, counts, writer'
+
+/** A name for a batch that nobody else has, nor will have. */
+export const newWriter = (): number => randomInt(1, 2 ** 48 - 1)
 
 /** Drops what is absent: `exactOptionalPropertyTypes` tells absent from undefined, and so does the ledger. */
 type Present<T> = {

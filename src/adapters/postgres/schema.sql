@@ -433,13 +433,15 @@ create table sku (
   sent_as text not null,
   version bigint default 0 not null,
   next_demand integer default 1 not null,
-  counts jsonb default '{"shops": {}, "shelves": {}}'::jsonb not null
+  counts jsonb default '{"shops": {}, "shelves": {}}'::jsonb not null,
+  writer bigint default 0 not null
 ) with (fillfactor=70);
 constraint sku_counts CHECK ((NOT (counts @? '$.*.*[*]?(@ < 0 || @ > 2147483647)'::jsonpath)));
 constraint sku_one_row UNIQUE (sku);
 constraint sku_pkey PRIMARY KEY (id);
 comment on column version is 'Last ledger version of this SKU; its row is the lock of every decision about it.';
 comment on column counts is 'Units of live demands: by warehouse [pegged, contained], by shop [open, shortage, untracked, inbound], by inbound line [pegged]; what is all zero is left out.';
+comment on column writer is 'The batch that wrote the row last, a random number: whoever remembers a state knows by it that nothing has changed.';
 
 create table sku_mapping (
   shop text not null,
@@ -533,6 +535,17 @@ AS $function$
 begin
   raise exception 'The ledger is append-only: % is refused. Correct a mistake with a new entry.', tg_op
     using errcode = 'restrict_violation';
+end $function$
+;
+
+CREATE OR REPLACE FUNCTION refuse_unless(stands boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not stands then
+    raise exception 'What the batch was decided on has changed' using errcode = 'HF001';
+  end if;
 end $function$
 ;
 
