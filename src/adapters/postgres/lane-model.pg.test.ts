@@ -168,7 +168,8 @@ class Order implements Step {
     ).order.lines
     // A line is known by its id, so that an edit is an edit: here it is the SKU.
     const command = { ...told, order: { ...told.order, lines: lines.map((line) => ({ ...line, lineId: line.sku })) } }
-    const answer = await laneFor(world, this.id).submit(command, origin)
+    // Which of the unheld units were wanted before and given back, the model does not tell apart.
+    const { againUnits: _, ...answer } = await laneFor(world, this.id).submit(command, origin)
     const { held, unheld } = model.order(this.id, this.key, this.lines)
     expect(answer).toEqual({ fromHoldsUnits: held, unheldUnits: unheld, shortageUnits: 0 })
   }
