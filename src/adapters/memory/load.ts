@@ -145,7 +145,8 @@ function shellOf(store: MemoryStore, table: SkuTable): SkuState {
   }
   for (const [shop, row] of store.shops) {
     if (row.silentFrom === undefined || row.readSinceReturn) continue
-    const units = store.publications.get(shop)?.get(table.id)?.shownUnits ?? 0
+    const { shownUnits, unreadUnits } = store.publications.get(shop)?.get(table.id) ?? {}
+    const units = Math.max(shownUnits ?? 0, unreadUnits ?? 0)
     if (units <= 0) continue
     const isOverdue = row.silenceNoticedAt !== undefined && row.silenceNoticedAt < store.now() - UNREADABLE_WITHIN_MS
     state.unread.set(shop, { units, isOverdue })

@@ -118,14 +118,18 @@ export function publicationBookOn(store: MemoryStore): PublicationBook {
 
     async remember(shop, rows) {
       const seen = seenIn(shop)
+      const row = store.shops.get(shop)
+      // What it showed before its unread orders lowered it counts until they are read.
+      const isUnread = row?.silentFrom !== undefined && !row.readSinceReturn
       for (const { skuId, productId, shownUnits, written, refused } of rows) {
-        const { refused: before, ...rest } = seen.get(skuId) ?? {}
+        const { refused: before, unreadUnits, ...rest }: Partial<PublicationRow> = seen.get(skuId) ?? {}
         const now = store.now()
         const still = refused === 'as before' ? before : refused && { units: refused.units, at: now }
         seen.set(skuId, {
           ...rest,
           productId,
           shownUnits,
+          ...(isUnread ? { unreadUnits: Math.max(unreadUnits ?? 0, rest.shownUnits ?? 0, shownUnits ?? 0) } : {}),
           seenAt: now,
           ...(written ? { writtenAt: now, revision: written.revision } : {}),
           ...(still ? { refused: still } : {}),

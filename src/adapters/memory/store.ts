@@ -65,6 +65,8 @@ export type PublicationRow = {
   readonly productId: string | null
   readonly seenAt: Instant | undefined
   readonly shownUnits: Units | null
+  /** What it showed before a silence that its orders are not read since. */
+  readonly unreadUnits?: Units
   readonly writtenAt?: Instant
   readonly revision?: string
   readonly touchedAt?: Instant

@@ -244,14 +244,14 @@ async function fillUnread(on: Queryable, byId: ReadonlyMap<number, SkuState>): P
   const { rows } = await on.query<{ shop: string; sku_id: number; units: number; overdue: boolean }>({
     name: 'unread',
     text: `
-      select publication.shop, sku_id, shown_units as units,
+      select publication.shop, sku_id, greatest(shown_units, unread_units) as units,
              silence_noticed_at < clock_timestamp() - make_interval(secs => $2) as overdue
       from shop
       join publication on publication.shop = shop.name
       where silent_from is not null
         and not read_since_return
         and sku_id = any($1)
-        and shown_units > 0`,
+        and greatest(shown_units, unread_units) > 0`,
     values: [[...byId.keys()], UNREADABLE_WITHIN_MS / 1000],
   })
   for (const { shop, sku_id, units, overdue } of rows) {

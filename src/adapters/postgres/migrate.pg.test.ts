@@ -70,6 +70,7 @@ describe('migrating', () => {
       '0010-resync.sql',
       '0011-the-newest-seal.sql',
       '0012-who-wrote-last.sql',
+      '0013-shown-before-a-silence.sql',
     ])
     await database.close()
   })

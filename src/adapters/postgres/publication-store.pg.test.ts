@@ -5,7 +5,9 @@ import type { DirtyMark, PublicationBook } from '../../app/shop-ports.ts'
 import { instantOf, skuOf } from '../../core/ids.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLane, type PostgresLane } from './lane.ts'
+import { loadStates } from './load.ts'
 import { publicationBookOn } from './publication-store.ts'
+import { shopBookOn } from './shop-store.ts'
 
 let fresh: FreshDatabase
 let second: Database
@@ -258,4 +260,25 @@ test('L6: own units are those of open order calls, and what orders took or gave 
   })
   expect((await book.own(nord, [id], 0)).get(id)).toBeUndefined()
   expect((await book.own(till, [id], 5_000)).size).toBe(0)
+})
+
+test('H37: what a shop showed before a silence counts until its orders are read, whatever a look finds meanwhile', async () => {
+  const { pool } = fresh.database
+  const shops = shopBookOn(fresh.database)
+  const [row] = (await pool.query<{ id: number }>(`select id from sku where sku = 'A'`)).rows
+  const counted = async () =>
+    [...((await loadStates(pool, [skuOf('A')]))[0]?.unread.values() ?? [])].map(({ units }) => units)
+  await shops.registered(nord)
+  await shops.connected(nord)
+  await book.remember(nord, [seen(row?.id ?? 0, 10)])
+  await shops.silence(nord, await shops.now())
+  await book.remember(nord, [seen(row?.id ?? 0, 2)])
+  expect(await counted()).toEqual([10])
+  await shops.returned(nord)
+  await shops.moveWatermark(nord, { known: [], shopClock: undefined }, undefined)
+  await shops.readDone(nord, await shops.now())
+  expect(await counted()).toEqual([])
+  await book.remember(nord, [seen(row?.id ?? 0, 2)])
+  await shops.silence(nord, await shops.now())
+  expect(await counted()).toEqual([2])
 })

@@ -101,6 +101,8 @@ export function publicationBookOn(database: Database): PublicationBook {
            seen_units = excluded.seen_units,
            seen_at = excluded.seen_at,
            shown_units = excluded.shown_units,
+           unread_units = case when (select silent_from is not null and not read_since_return from shop where name = $1)
+             then greatest(publication.unread_units, publication.shown_units, excluded.shown_units) end,
            written_units = coalesce(excluded.written_units, publication.written_units),
            written_version = coalesce(excluded.written_version, publication.written_version),
            written_at = coalesce(excluded.written_at, publication.written_at),
@@ -133,9 +135,7 @@ export function publicationBookOn(database: Database): PublicationBook {
       if (rows.length === 0) return
       await pool.query(
         `insert into publication as known (shop, sku_id, shown_units)
-         select $1, sku_id, units
-         from unnest($2::int[], $3::int[]) as rising (sku_id, units)
-         order by sku_id
+         select $1, sku_id, units from unnest($2::int[], $3::int[]) as rising (sku_id, units) order by sku_id
          on conflict (shop, sku_id) do update set
            shown_units = greatest(known.shown_units, excluded.shown_units)`,
         [shop, rows.map(({ skuId }) => skuId), rows.map(({ units }) => units)],

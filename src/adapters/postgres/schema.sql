@@ -327,7 +327,8 @@ create table publication (
   touched_at timestamp with time zone,
   refused_at timestamp with time zone,
   refused_units integer,
-  settings_kept boolean default false not null
+  settings_kept boolean default false not null,
+  unread_units integer
 ) with (fillfactor=70);
 constraint publication_pkey PRIMARY KEY (shop, sku_id);
 constraint publication_sku_id_fkey FOREIGN KEY (sku_id) REFERENCES sku(id);
