@@ -72,7 +72,8 @@ export function gatewayBody(
 
 /** The payload of `checkout.order.placed` and of every `state_enter.*`: the whole order. */
 export function orderPayload(order: Order): JsonObject {
-  const told = structuredClone(placedOrder())
+  // What the order itself does not say is the recording's own, and never written to: a copy of the surface is enough.
+  const told = { ...placedOrder() }
   const lineShape = objectOf(listOf(told.lineItems)[0])
   Object.assign(told, {
     _uniqueIdentifier: order.id,
