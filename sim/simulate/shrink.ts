@@ -2,22 +2,30 @@
 import type { Operation } from './operations.ts'
 import { runSeed } from './run.ts'
 
+/** Whether a list of operations still breaks the law. */
+export type Breaks = (only: readonly Operation[]) => Promise<boolean>
+
+/** Whether a seed's world breaks a law by these operations; another law breaking is another story. */
+export const breaksLaw =
+  (seed: number, law: string): Breaks =>
+  async (only) => {
+    const { broken } = await runSeed(seed, { operations: only.length, only })
+    return broken.some((each) => each.law === law)
+  }
+
 /**
- * @param law the law that broke; another one breaking is another story
  * @param budget operations that may be run for it, over all tries
  * @returns a shorter list that breaks the same law
  */
 export async function shrink(
-  seed: number,
   operations: readonly Operation[],
-  law: string,
+  isBroken: Breaks,
   budget: number,
 ): Promise<readonly Operation[]> {
   let left = budget
-  const breaks = async (only: readonly Operation[]): Promise<boolean> => {
+  const breaks: Breaks = async (only) => {
     left -= only.length + COST_OF_A_WORLD
-    const { broken } = await runSeed(seed, { operations: only.length, only })
-    return broken.some((each) => each.law === law)
+    return await isBroken(only)
   }
   let kept = operations
   // Whole kinds first: most of what happens has nothing to do with it.

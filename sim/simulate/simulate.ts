@@ -4,7 +4,7 @@ import { operationsOf } from './operations.ts'
 import { RARE_STATES, type RareState } from './rare.ts'
 import { type Outcome, runSeed } from './run.ts'
 import { shapeOf } from './shape.ts'
-import { shrink } from './shrink.ts'
+import { breaksLaw, shrink } from './shrink.ts'
 import { type Runner, runnerHere, runnerInThread } from './workers.ts'
 import type { Broken } from './world.ts'
 
@@ -86,7 +86,7 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
 async function lookAt({ seed, operations, broken: [before] }: Outcome): Promise<Failing | undefined> {
   if (!before) return undefined
   const { law } = before
-  const only = await shrink(seed, operationsOf(shapeOf(seed), operations), law, SHRINK_BUDGET)
+  const only = await shrink(operationsOf(shapeOf(seed), operations), breaksLaw(seed, law), SHRINK_BUDGET)
   const shrunk = await runSeed(seed, { operations: only.length, only, keepTrace: true })
   const broken = shrunk.broken.find((each) => each.law === law)
   if (!broken)
