@@ -134,7 +134,7 @@ describe('the page of operations', () => {
   test('its incidents are those that are opened', () => {
     const opened = source
       .filter((path) => !path.startsWith('src/http/') && !/\/(door|receive)\.ts$/.test(path))
-      .flatMap((path) => [...textOf(path).matchAll(/\bcode: ((?:'[A-Z]+(?:_[A-Z]+)*'(?: \| )?)+)/g)])
+      .flatMap((path) => [...textOf(path).matchAll(/\bcode:\s*(?:\| )?((?:'[A-Z]+(?:_[A-Z]+)*'(?:\s*\| )?)+)/g)])
       .flatMap(([, union = '']) => [...union.matchAll(/'([A-Z_]+)'/g)].flatMap(([, code]) => code ?? []))
     expect(names(sectionOf(page, 'Incidents')).toSorted()).toEqual(sorted(opened))
   })

@@ -154,7 +154,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
     const table = store.skusById[skuId - 1]
     if (!table || seenUnits === null || written) return
     const [state] = loadStates(store, [table.sku])
-    const band = state && bandOf(state, rules, shop)
+    const band = state && bandOf(state, rules, shop, store.now())
     if (band && seenUnits < band.leastUnits) rare.saw('rise had to wait after a silence')
   }
   const insist = insistOn(lane, (cause, command) => trouble(cause, `insisted ${command.kind}`), pause)
@@ -253,6 +253,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
           rules: () => rules,
           status: side.status,
           lastShown: side.lastShown,
+          now: async () => store.now(),
           afterAnswer: insist.submit,
           states,
           onCall: side.onCall,

@@ -56,6 +56,7 @@ function counter(options: {
     rules: () => configuration,
     status: () => options.status ?? connected,
     lastShown: () => options.shownUnits,
+    now: async () => instantOf(0),
     states: async () => [emptyState(lamp)],
     onCall: () => {
       calls += 1

@@ -8,7 +8,7 @@ import { type Buyer, hasCaps } from '../core/cap.ts'
 import type { Configuration, ShopRules } from '../core/configuration.ts'
 import type { ReleaseCommand } from '../core/decide.ts'
 import { type HoldCommand, type HoldRefusal, unitsBySku } from '../core/hold.ts'
-import type { ShopId, Sku, Units } from '../core/ids.ts'
+import { type Instant, instantOf, type ShopId, type Sku, type Units } from '../core/ids.ts'
 import { lineInUnits, type Pack } from '../core/pack.ts'
 import { availabilityOf } from '../core/sellable.ts'
 import type { SkuState } from '../core/stock.ts'
@@ -69,6 +69,8 @@ export type CheckoutPorts = {
   /** Takes a command that must get into the lane, later if need be: the shop has had its answer. */
   readonly afterAnswer: (command: HoldCommand | ReleaseCommand, origin: Origin) => void
   readonly states: (skus: readonly Sku[]) => Promise<readonly SkuState[]>
+  /** The moment on the database's clock. */
+  readonly now: () => Promise<Instant>
   /** The shop asked, be it for a page: its calls reach us, so a silence that waited for this is over. */
   readonly onCall: (shop: ShopId) => void
   /** Names an attempt; a random UUID if absent. */
@@ -199,8 +201,12 @@ async function look(ports: CheckoutPorts, shop: ShopId, call: CheckoutCall): Pro
   const patience = (ports.pause ?? realPause)(LOOK_WITHIN_MS, timer.signal).then(() => [])
   const states = await Promise.race([ports.states([...asked.keys()]).catch(() => []), patience])
   timer.abort()
+  // Only what is sold ahead depends on the day.
+  const isAhead = states.some(({ inbound }) => inbound.size > 0)
+  const now = isAhead ? await ports.now().catch(() => undefined) : instantOf(0)
+  if (now === undefined) return []
   return states.flatMap((state) => {
-    const { tracked, sellableUnits } = availabilityOf(state, ports.rules(), shop)
+    const { tracked, sellableUnits } = availabilityOf(state, ports.rules(), shop, now)
     const keys = new Set(call.lines.flatMap(({ lineKey }) => lineKey ?? []))
     const his = [...state.demands.values()].reduce(
       (sum, demand) =>

@@ -20,6 +20,7 @@ import {
   unitsBySku,
   zone,
 } from './configuration-parts.ts'
+import { promises, promisesOf, sayPromises } from './configuration-promises.ts'
 import { pull, sayPull } from './configuration-pull.ts'
 import { sayShops, shop, shopRulesOf } from './configuration-shop.ts'
 import { checkerOf, type SchemaProblem } from './schema-problems.ts'
@@ -71,6 +72,7 @@ export const configurationSchema = Type.Object(
     sources: Type.Record(name, source, { additionalProperties: false, description: 'sources by name' }),
     warehouses: Type.Record(name, warehouse, { additionalProperties: false, description: 'warehouses by name' }),
     shops: Type.Record(name, shop, { additionalProperties: false, description: 'shops by name' }),
+    promises: Type.Optional(promises),
   },
   { additionalProperties: false },
 )
@@ -189,6 +191,11 @@ function contradictions(document: ConfigurationDocument): ConfigurationProblem[]
     saySkus(`warehouses.${key}.safetyBySku`, each.safetyBySku, say)
   }
   sayShops(document.shops, (key) => own(document.warehouses, key), say)
+  const has = {
+    shop: (key: string) => own(document.shops, key) !== undefined,
+    warehouse: (key: string) => own(document.warehouses, key) !== undefined,
+  }
+  sayPromises(document.promises, has, say)
   return problems
 }
 
@@ -216,11 +223,13 @@ export function configurationOf(document: ConfigurationDocument, version: number
     }),
   )
   const shops = Object.entries(document.shops).map(([key, each]) => shopRulesOf(key, each))
+  const ahead = promisesOf(document.promises)
   return {
     version,
     sources: new Map(sources.map((each) => [each.source, each])),
     warehouses: new Map(warehouses.map((each) => [each.warehouse, each])),
     shops: new Map(shops.map((each) => [each.shop, each])),
+    ...(ahead ? { promises: ahead } : {}),
   }
 }
 

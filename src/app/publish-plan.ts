@@ -48,7 +48,7 @@ export type Plan = Facts & {
 export function planOf(pass: Pass, facts: Facts): Plan {
   const { mark, product, state, own } = facts
   const packUnits = packOf(pass.rules, pass.shop, mark.sku).units
-  const whole = state && bandOf(state, pass.rules, pass.shop, own)
+  const whole = state && bandOf(state, pass.rules, pass.shop, pass.now, own)
   const band = whole && bandOfProduct(whole, packUnits)
   const waitsForOthers = state !== undefined && state.unread.size > 0
   if (!product || !band)

@@ -64,7 +64,7 @@ function told(body: unknown): string {
       sku: string
       askedUnits: number
       grantedUnits: number
-      supplies: { kind: string; warehouse?: string; units: number }[]
+      supplies: { kind: string; warehouse?: string; units: number; day?: string }[]
     }[]
     until?: string
   }
@@ -72,7 +72,9 @@ function told(body: unknown): string {
     line.sku,
     line.askedUnits,
     line.grantedUnits,
-    line.supplies.map((part) => `${part.units} ${part.warehouse ?? part.kind}`).join(', '),
+    line.supplies
+      .map((part) => `${part.units} ${part.warehouse ?? part.kind}${part.day === undefined ? '' : ` on ${part.day}`}`)
+      .join(', '),
   ])
   return `${table(['SKU', 'ASKED', 'GRANTED', 'FROM'], rows)}${until === undefined ? '' : `\n\nHeld until ${until}.`}`
 }

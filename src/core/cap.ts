@@ -105,7 +105,7 @@ export function reachedCap(
 
 /** A part of what is there: what is sellable and what the buyer has of it already, so that his own units do not shrink his part. */
 function shareOf(draft: Draft, shop: ShopId, { sharePercent }: Caps, openUnits: Units): Units | undefined {
-  const { tracked, sellableUnits } = availabilityOf(draft.state, draft.rules, shop)
+  const { tracked, sellableUnits } = availabilityOf(draft.state, draft.rules, shop, draft.now)
   if (sharePercent === undefined || !tracked) return undefined
   return Math.max(1, Math.floor(((sellableUnits + openUnits) * sharePercent) / 100))
 }

@@ -3,6 +3,7 @@ import type { Caps } from './cap.ts'
 import type { ForeignPolicy } from './foreign-write.ts'
 import type { Instant, ShopId, Sku, SourceId, Units, WarehouseId } from './ids.ts'
 import type { Pack } from './pack.ts'
+import type { PromiseRules } from './promise-rule.ts'
 import type { PaymentFailed } from './unpaid.ts'
 
 /** How one source speaks. See design, "figure". */
@@ -73,6 +74,8 @@ export type Configuration = {
   readonly sources: ReadonlyMap<SourceId, SourceRules>
   readonly warehouses: ReadonlyMap<WarehouseId, WarehouseRules>
   readonly shops: ReadonlyMap<ShopId, ShopRules>
+  /** What may be promised beyond what is on hand; absent: nothing. */
+  readonly promises?: PromiseRules
 }
 
 /** Units that nobody may promise from this warehouse. */

@@ -9,8 +9,9 @@ import { takeOpenOrders } from './open-orders.ts'
 import { type OrderAnswer, type OrderCommand, recordOrder } from './order.ts'
 import { takeOrderLineWord, type WordVerdict } from './order-line.ts'
 import { serveShortages } from './peg.ts'
+import { reviewPromises } from './repromise.ts'
 import { boundCharge, takeMovement } from './rise.ts'
-import type { Figure, SkuState } from './stock.ts'
+import { type Figure, type SkuState, shortageUnits } from './stock.ts'
 import type { FigureWord, MovementWord, Word } from './word.ts'
 
 export type ReleaseCommand = { readonly kind: 'release'; readonly shop: ShopId; readonly reservation: string }
@@ -87,6 +88,16 @@ export function skusOf(command: Command): readonly Sku[] {
 export const needsAllDemands = ({ kind }: Command): boolean =>
   kind === 'word' || kind === 'expire' || kind === 'settle' || kind === 'trust'
 
+/** A call of the checkout only takes: nobody who waits can be served by it. */
+export const canFreeUnits = (command: Command): boolean => command.kind !== 'hold' || command.via !== 'gateway'
+
+/**
+ * Whether a decision has to see every live demand of a SKU whose counters are known: what becomes free serves its shortages, and
+ * those who wait for inbound lines.
+ */
+export const needsAllOf = (state: SkuState, command: Command): boolean =>
+  shortageUnits(state) > 0 || (canFreeUnits(command) && state.inbound.size > 0)
+
 /** The states that a command needs, as drafts of its own: what it changes can be told apart from its neighbours. */
 export const draftsOf = (states: readonly SkuState[], rules: Configuration, now: Instant): ReadonlyMap<Sku, Draft> =>
   new Map(states.map((state) => [state.sku, draftOf(state, rules, now)]))
@@ -98,6 +109,7 @@ export function decide(drafts: ReadonlyMap<Sku, Draft>, command: Command): Answe
   for (const draft of drafts.values()) {
     const bounded = [...draft.state.shelves.keys()].filter((warehouse) => boundCharge(draft, warehouse))
     if (bounded.length > 0) serveShortages(draft)
+    if (canFreeUnits(command)) reviewPromises(draft)
   }
   return answer
 }

@@ -6,7 +6,13 @@ import { type Change, evolve, type InboundLine, type Shelf, type SkuState } from
 
 /** Something a person should know, opened or settled by a decision. Keys are stable: the same trouble is told once. */
 export type Incident = {
-  readonly code: 'SHORTAGE' | 'HOLD_LOST' | 'RESTART_SUSPECTED' | 'CANCEL_AFTER_ALLOCATION' | 'OVER_SHIPMENT'
+  readonly code:
+    | 'SHORTAGE'
+    | 'HOLD_LOST'
+    | 'RESTART_SUSPECTED'
+    | 'CANCEL_AFTER_ALLOCATION'
+    | 'OVER_SHIPMENT'
+    | 'PROMISE_AT_RISK'
   readonly key: string
   readonly opens: boolean
   readonly shop?: ShopId

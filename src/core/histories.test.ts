@@ -150,7 +150,9 @@ describe('shortages and figures', () => {
     expect(isYes(call(house, 2))).toBe(true)
     order(house, 'o', 3)
     expect(house.incidents).toEqual([])
-    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: 5, returnedUnits: 0 })).toBeUndefined()
+    expect(
+      bandOf(house.stateOf(LAMP), house.rules, NORD, house.now(), { takenUnits: 5, returnedUnits: 0 }),
+    ).toBeUndefined()
     house.say(netFigure(10, at(1)))
     expect(house.sellable()).toBe(5)
   })
@@ -172,7 +174,7 @@ describe('holds, attempts and orders', () => {
   test('H7: ten own holds that the shop has subtracted already raise nothing', () => {
     const house = opened(10)
     for (let nth = 0; nth < 10; nth += 1) call(house, 1)
-    const band = bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: 10, returnedUnits: 0 })
+    const band = bandOf(house.stateOf(LAMP), house.rules, NORD, house.now(), { takenUnits: 10, returnedUnits: 0 })
     expect(band).toEqual({ leastUnits: 0, mostUnits: 10 })
     for (const shown of [0, 4, 10]) expect(band && correction(shown, band, 'none')).toBeUndefined()
   })
@@ -334,7 +336,7 @@ describe('holds, attempts and orders', () => {
     for (let nth = 0; nth < 6; nth += 1) {
       expect(isYes(call(house, 1, `k${nth}`))).toBe(true)
       order(house, `o${nth}`, 1, `k${nth}`)
-      expect(bandOf(house.stateOf(LAMP), house.rules, NORD)?.leastUnits).toBe(5 - nth)
+      expect(bandOf(house.stateOf(LAMP), house.rules, NORD, house.now())?.leastUnits).toBe(5 - nth)
     }
     expect(isYes(call(house, 1))).toBe(false)
   })
@@ -344,7 +346,8 @@ describe('holds, attempts and orders', () => {
     order(house, 'o', 1)
     const placedAt = house.now()
     const own = (now = house.now()) => (mayStillLower(placedAt, now) ? 1 : 0)
-    const bandNow = () => bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: own(), returnedUnits: 0 })
+    const bandNow = () =>
+      bandOf(house.stateOf(LAMP), house.rules, NORD, house.now(), { takenUnits: own(), returnedUnits: 0 })
     expect(bandNow()).toEqual({ leastUnits: 4, mostUnits: 5 })
     house.pass(DECREMENT_WITHIN_MS)
     expect(bandNow()).toEqual({ leastUnits: 4, mostUnits: 4 })
@@ -356,7 +359,7 @@ describe('holds, attempts and orders', () => {
     house.decide(orderCommand('o', [{ units: 2 }], { state: 'cancelled' }))
     expect(house.sellable()).toBe(5)
     const band = (returnedUnits: number) => {
-      const found = bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: 0, returnedUnits })
+      const found = bandOf(house.stateOf(LAMP), house.rules, NORD, house.now(), { takenUnits: 0, returnedUnits })
       if (!found) throw new Error('a SKU with a figure has a band')
       return found
     }
@@ -371,7 +374,7 @@ describe('holds, attempts and orders', () => {
     const house = opened(5)
     order(house, 'o', 2)
     house.decide(orderCommand('o', [{ units: 2 }], { state: 'cancelled' }))
-    const band = bandOf(house.stateOf(LAMP), house.rules, NORD)
+    const band = bandOf(house.stateOf(LAMP), house.rules, NORD, house.now())
     if (!band) throw new Error('a SKU with a figure has a band')
     const now = house.now()
     const asked = { policy: 'restore', now, orderInFlightMs: 60_000, band, seen: { units: 3 } } as const
@@ -379,7 +382,7 @@ describe('holds, attempts and orders', () => {
     expect([fell.may, correction(3, band, 'fight')]).toEqual(['lower', undefined])
     // It is read: what the shop shows was right all the time.
     house.decide(orderCommand('o', [{ units: 2 }]))
-    expect(bandOf(house.stateOf(LAMP), house.rules, NORD)).toEqual({ leastUnits: 3, mostUnits: 3 })
+    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, house.now())).toEqual({ leastUnits: 3, mostUnits: 3 })
   })
 })
 

@@ -2,7 +2,7 @@
 import { type Buyer, countGranted, type ReachedCap, reachedCap } from './cap.ts'
 import { type Deadline, type Demand, isHeld, youngestFirst } from './demand.ts'
 import { alter, alterUpTo, type Draft } from './draft.ts'
-import { after, type Instant, type ShopId, type Sku, type Units } from './ids.ts'
+import { after, type Day, type Instant, type ShopId, type Sku, type Units } from './ids.ts'
 import { addPegged, liveDemands, peg, serveShortages } from './peg.ts'
 import { availabilityOf } from './sellable.ts'
 
@@ -50,7 +50,13 @@ export type Grant = {
   readonly sku: Sku
   readonly askedUnits: Units
   readonly grantedUnits: Units
-  readonly supplies: readonly { readonly kind: string; readonly warehouse?: string; readonly units: Units }[]
+  readonly supplies: readonly {
+    readonly kind: string
+    readonly warehouse?: string
+    readonly units: Units
+    /** Promised for this day; absent for what is on hand. */
+    readonly day?: Day
+  }[]
 }
 
 /** Why a hold is refused, with the numbers that decided. Never thrown. */
@@ -85,7 +91,7 @@ export function decideHold(drafts: Drafts, command: HoldCommand): HoldAnswer {
   for (const [sku, units] of asked) {
     const draft = draftFor(drafts, sku)
     const mine = sumOf(ownDemands(draft, command).filter(({ supply }) => supply.kind !== 'shortage'))
-    const availability = availabilityOf(draft.state, draft.rules, command.shop)
+    const availability = availabilityOf(draft.state, draft.rules, command.shop, draft.now)
     if (availability.tracked && units > mine + availability.sellableUnits) {
       missing.push({ sku, askedUnits: units, sellableUnits: mine + availability.sellableUnits })
     }
@@ -137,9 +143,10 @@ function grant(drafts: Drafts, command: HoldCommand, ceilings: ReadonlyMap<Sku, 
       sku,
       askedUnits: units,
       grantedUnits: sumOf(held),
-      supplies: held.map(({ supply, units: part }) => ({
+      supplies: held.map(({ supply, units: part, promise }) => ({
         kind: supply.kind,
         units: part,
+        ...(promise ? { day: promise.day } : {}),
         ...('warehouse' in supply ? { warehouse: supply.warehouse } : {}),
       })),
     })

@@ -356,7 +356,8 @@ function servedAfterAll(draft: Draft, demand: Demand): DemandPatch | undefined {
   const areWordless = warehouses.every(
     (each) => sourceOfWarehouse(draft.rules, each)?.knowsOrdersWithinMs !== undefined,
   )
-  return first !== undefined && areWordless && demand.supply.kind === 'shortage'
+  const isUncovered = demand.supply.kind === 'shortage' || demand.supply.kind === 'inbound'
+  return first !== undefined && areWordless && isUncovered
     ? { phase: 'shipped', supply: { kind: 'on-hand', warehouse: first } }
     : undefined
 }

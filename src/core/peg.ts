@@ -1,16 +1,17 @@
-/** L4, Promise, for units on hand: which supply serves which demand. Inbound lines are stored but not sold against yet. */
+/** L4, Promise: which supply serves which demand. What follows when a supply moves is in `repromise.ts`. */
 import { safetyOfWarehouse, warehousesOf } from './configuration.ts'
-import { byPromise, type Demand, isHeld, isLive, type Supply, youngestFirst } from './demand.ts'
+import { byPromise, type Demand, isHeld, isLive, type Promised, type Supply, youngestFirst } from './demand.ts'
 import { addDemand, alter, type Draft } from './draft.ts'
-import type { ShopId, Units, WarehouseId } from './ids.ts'
+import type { Day, ShopId, Units, WarehouseId } from './ids.ts'
 import { isLater, mayContain } from './inclusion.ts'
-import { freeOn } from './sellable.ts'
+import { type LineOffer, offersTo } from './offer.ts'
+import { availabilityOf, freeOn } from './sellable.ts'
 
 /** How deep a demand may reach: a hold leaves safety stock alone, an order is a fact and takes any unpegged unit (L5). */
 export type Reach = 'above-safety' | 'any-unit'
 
 /** Units of one demand and the supply they are pegged to. */
-export type Peg = { readonly supply: Supply; readonly units: Units }
+export type Peg = { readonly supply: Supply; readonly units: Units; readonly promise?: Promised }
 
 /**
  * Pegs units of a shop to its warehouses, first choice first; what is left is a shortage, or untracked while no allowed
@@ -19,20 +20,40 @@ export type Peg = { readonly supply: Supply; readonly units: Units }
  * @returns pegs that add up to `units`, none of them empty
  */
 export function peg(draft: Draft, shop: ShopId, units: Units, reach: Reach): readonly Peg[] {
+  const ahead = draft.state.inbound.size > 0 ? availabilityOf(draft.state, draft.rules, shop, draft.now) : undefined
   const warehouses = warehousesOf(draft.rules, shop)
   if (!warehouses.some((warehouse) => draft.state.shelves.has(warehouse))) {
     return [{ supply: { kind: 'untracked' }, units }]
   }
   const pegs: Peg[] = []
   let left = units
+  // Where more can be had than is on hand, a hold leaves on hand what is kept from sale or owed to others.
+  let onHand =
+    ahead && reach === 'above-safety' && ahead.backOrderableUnits > 0 ? Math.max(0, ahead.availableUnits) : units
   for (const warehouse of warehouses) {
-    const taken = Math.min(left, Math.max(0, spare(draft, warehouse, reach)))
+    const taken = Math.min(left, onHand, Math.max(0, spare(draft, warehouse, reach)))
     if (taken === 0) continue
     pegs.push({ supply: { kind: 'on-hand', warehouse }, units: taken })
+    left -= taken
+    onHand -= taken
+  }
+  for (const offer of ahead?.lines ?? []) {
+    const taken = Math.min(left, offer.units)
+    if (taken === 0 || offer.arrival === undefined) continue
+    pegs.push(pegTo(offer, taken, offer.arrival))
     left -= taken
   }
   if (left > 0) pegs.push({ supply: { kind: 'shortage' }, units: left })
   return pegs
+}
+
+function pegTo({ remainder: { line } }: LineOffer, units: Units, day: Day): Peg {
+  const { warehouse, purchaseOrder } = line
+  return {
+    supply: { kind: 'inbound', warehouse, purchaseOrder, line: line.line },
+    units,
+    promise: { kind: 'back-order', first: day, day },
+  }
 }
 
 /** Records units under the pegs that were found for them. */
@@ -42,10 +63,12 @@ export function addPegged(
   demand: Omit<Demand, 'no' | 'units' | 'supply'>,
   why: string,
 ): void {
-  for (const { supply, units } of pegs) addDemand(draft, { ...demand, units, supply }, why)
+  for (const { supply, units, promise } of pegs)
+    addDemand(draft, { ...demand, units, supply, ...(promise ? { promise } : {}) }, why)
 }
 
-function spare(draft: Draft, warehouse: WarehouseId, reach: Reach): number {
+/** Units of a shelf that a demand may take, within its reach; negative while units leave. */
+export function spare(draft: Draft, warehouse: WarehouseId, reach: Reach): number {
   const free = freeOn(draft.state, warehouse)
   return reach === 'any-unit' ? free : free - safetyOfWarehouse(draft.rules, warehouse, draft.state.sku)
 }
@@ -72,6 +95,7 @@ export function serveShortages(draft: Draft): void {
       left -= taken
       if (left === 0) break
     }
+    left -= waitInstead(draft, demand, left)
     if (left < demand.units && demand.orderLine) {
       draft.incidents.push({
         code: 'SHORTAGE',
@@ -84,6 +108,27 @@ export function serveShortages(draft: Draft): void {
       })
     }
   }
+}
+
+/** What nothing on hand serves may wait for a line that the rules take. Returns the units that do. */
+function waitInstead(draft: Draft, demand: Demand, units: Units): Units {
+  let left = units
+  for (const offer of offersTo(draft.state, draft.rules, demand.shop, draft.now)) {
+    const taken = Math.min(left, offer.units)
+    const current = draft.state.demands.get(demand.no)
+    if (taken === 0 || offer.arrival === undefined || !current) continue
+    const { supply, promise } = pegTo(offer, taken, offer.arrival)
+    const { atRisk: _, ...told } = current.promise ?? promise ?? {}
+    alter(
+      draft,
+      current,
+      taken,
+      { supply, ...(promise ? { promise: { ...promise, ...told, day: promise.day } } : {}) },
+      'waits-for-inbound',
+    )
+    left -= taken
+  }
+  return units - left
 }
 
 /** The name under which a shortage is told and settled. */
@@ -167,8 +212,9 @@ function movePegs(draft: Draft, demand: Demand, units: Units, from: WarehouseId)
       if (left === 0) return
     }
   }
+  if (!bound) left -= waitInstead(draft, demand, left)
   const current = draft.state.demands.get(demand.no)
-  if (!current) return
+  if (!current || left === 0) return
   alter(draft, current, left, { supply: { kind: 'shortage' } }, 'lost-supply')
   raiseShortage(draft, demand, left, 'the warehouse has fewer units than it promised')
 }

@@ -25,7 +25,7 @@ describe('L6 A band', () => {
           // Shopware lowers its own number for an order; for one that is still under way it has not.
           if (call.isLowered) shown -= call.units
         }
-        const band = bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: own, returnedUnits: 0 })
+        const band = bandOf(house.stateOf(LAMP), house.rules, NORD, house.now(), { takenUnits: own, returnedUnits: 0 })
         if (!band) throw new Error('a SKU with a figure has a band')
         expect(correction(shown, band, 'none')).toBeUndefined()
         // Once all of them are ordered and lowered, the shop's own check lets it sell exactly what is left.
@@ -43,7 +43,7 @@ describe('L6 A band', () => {
         const house = openHouse(rulesWith())
         house.say(netFigure(rest + returnedUnits, at(1)))
         let shown = returns.reduce((sum, each) => sum + (each.isAdded ? each.units : 0), rest)
-        const band = bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: 0, returnedUnits })
+        const band = bandOf(house.stateOf(LAMP), house.rules, NORD, house.now(), { takenUnits: 0, returnedUnits })
         if (!band) throw new Error('a SKU with a figure has a band')
         shown = correction(shown, band, 'none') ?? shown
         for (const each of returns) if (!each.isAdded) shown += each.units
@@ -80,7 +80,9 @@ describe('L6 A band', () => {
       fc.property(units, (stock) => {
         const house = openHouse(rulesWith({ shops: [NORD, SUED], shop: { whenSilent: 'split' } }))
         house.say(netFigure(stock, at(1)))
-        const least = [NORD, SUED].map((shop) => bandOf(house.stateOf(LAMP), house.rules, shop)?.leastUnits ?? 0)
+        const least = [NORD, SUED].map(
+          (shop) => bandOf(house.stateOf(LAMP), house.rules, shop, house.now())?.leastUnits ?? 0,
+        )
         expect(least[0]).toBe(Math.ceil(stock / 2))
         expect(least[1]).toBe(Math.floor(stock / 2))
       }),
@@ -90,13 +92,13 @@ describe('L6 A band', () => {
   test('no figure, no band: we do not write', () => {
     const house = openHouse(rulesWith())
     house.decide(orderCommand('o', [{ units: 2 }]))
-    expect(bandOf(house.stateOf(LAMP), house.rules, NORD)).toBeUndefined()
+    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, house.now())).toBeUndefined()
   })
 
   test('a channel lowers nothing by itself: its band is one number', () => {
     const house = openHouse(rulesWith({ shop: { kind: 'channel' } }))
     house.say(netFigure(4, at(1)))
-    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, { takenUnits: 3, returnedUnits: 3 })).toEqual({
+    expect(bandOf(house.stateOf(LAMP), house.rules, NORD, house.now(), { takenUnits: 3, returnedUnits: 3 })).toEqual({
       leastUnits: 4,
       mostUnits: 4,
     })

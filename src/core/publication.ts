@@ -35,9 +35,10 @@ export function bandOf(
   state: SkuState,
   rules: Configuration,
   shop: ShopId,
+  now: Instant,
   onItsWay: OnItsWay = NOTHING_ON_ITS_WAY,
 ): Band | undefined {
-  const { tracked, sellableUnits } = availabilityOf(state, rules, shop)
+  const { tracked, sellableUnits } = availabilityOf(state, rules, shop, now)
   if (!tracked) return undefined
   const shareUnits = shareOf(sellableUnits, rules, shop)
   const movesItself = rules.shops.get(shop)?.kind === 'shopware'

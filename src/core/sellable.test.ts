@@ -111,6 +111,6 @@ describe('L3 Sellable', () => {
     unread.set(SUED, { units: 4, isOverdue: true })
     expect(house.sellable(NORD)).toBe(10)
     const split = rulesWith({ shops: [NORD, SUED], shop: { whenSilent: 'split' } })
-    expect(availabilityOf(house.stateOf(LAMP), split, NORD).sellableUnits).toBe(6)
+    expect(availabilityOf(house.stateOf(LAMP), split, NORD, house.now()).sellableUnits).toBe(6)
   })
 })

@@ -1,6 +1,7 @@
 /** L3, Sellable: what may still be promised of a SKU in a shop. The only place where these sums are made. */
 import { type Configuration, quotaOf, safetyOfShop, safetyOfWarehouse, warehousesOf } from './configuration.ts'
-import type { ShopId, Units, WarehouseId } from './ids.ts'
+import type { Instant, ShopId, Units, WarehouseId } from './ids.ts'
+import { backOrderable, type LineOffer } from './offer.ts'
 import type { SkuState } from './stock.ts'
 
 /** One warehouse's part of what a shop may sell. The three subtrahends add up to what `termUnits` lacks of the figure. */
@@ -27,6 +28,10 @@ export type Availability = {
   readonly unreadUnits: Units
   /** May be negative; shown to shops as at least 0. */
   readonly availableUnits: number
+  /** What may be sold beyond it, against inbound lines. */
+  readonly backOrderableUnits: Units
+  /** Each inbound line of its warehouses, the earliest arrival first, with what it offers or why not. */
+  readonly lines: readonly LineOffer[]
   readonly openUnits: Units
   readonly quotaUnits: Units | undefined
   /** What a hold may take. */
@@ -41,13 +46,14 @@ export function freeOn(state: SkuState, warehouse: WarehouseId): number {
 }
 
 /** L3 for one shop, with all its parts. */
-export function availabilityOf(state: SkuState, rules: Configuration, shop: ShopId): Availability {
+export function availabilityOf(state: SkuState, rules: Configuration, shop: ShopId, now: Instant): Availability {
   const terms = warehousesOf(rules, shop).flatMap((warehouse) => termOf(state, rules, warehouse))
   const shortage = servableShortage(state, rules, shop)
   const shopSafetyUnits = safetyOfShop(rules, shop, state.sku)
   const unreadUnits = shownByUnread(state, rules, shop)
   const availableUnits =
     terms.reduce((sum, { termUnits }) => sum + termUnits, 0) - shortage - shopSafetyUnits - unreadUnits
+  const ahead = backOrderable(state, rules, shop, now, availableUnits)
   const openUnits = state.shopCounts.get(shop)?.open ?? 0
   const quotaUnits = quotaOf(rules, shop, state.sku)
   const withinQuota = quotaUnits === undefined ? Number.POSITIVE_INFINITY : quotaUnits - openUnits
@@ -59,9 +65,11 @@ export function availabilityOf(state: SkuState, rules: Configuration, shop: Shop
     shopSafetyUnits,
     unreadUnits,
     availableUnits,
+    backOrderableUnits: ahead.units,
+    lines: ahead.lines,
     openUnits,
     quotaUnits,
-    sellableUnits: tracked ? Math.max(0, Math.min(availableUnits, withinQuota)) : 0,
+    sellableUnits: tracked ? Math.max(0, Math.min(Math.max(0, availableUnits) + ahead.units, withinQuota)) : 0,
   }
 }
 

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { configurationSchema } from '../app/configuration-file.ts'
 import { MAX_UNITS } from '../core/ids.ts'
+import { InboundLine, LineOffer } from './contract-inbound.ts'
 
 export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339 in UTC' })
 export const Units = Type.Integer({ minimum: 0, maximum: MAX_UNITS })
@@ -64,7 +65,15 @@ export const Reservation = Type.Object({
       grantedUnits: Units,
       /** `untracked`: no warehouse has said a word about this SKU, so Holdfast has none either. */
       untracked: Type.Boolean(),
-      supplies: Type.Array(Type.Object({ kind: Type.String(), warehouse: Type.Optional(Type.String()), units: Units })),
+      supplies: Type.Array(
+        Type.Object({
+          kind: Type.String(),
+          warehouse: Type.Optional(Type.String()),
+          units: Units,
+          /** Promised for this day, where the units are not on hand. */
+          day: Type.Optional(Type.String()),
+        }),
+      ),
     }),
   ),
 })
@@ -149,27 +158,20 @@ export const Stock = Type.Object({
       disputed: Type.Boolean(),
     }),
   ),
-  inbound: Type.Array(
-    Type.Object({
-      purchaseOrder: Type.String(),
-      line: Type.String(),
-      warehouse: Type.String(),
-      orderedUnits: Units,
-      receivedUnits: Units,
-      confirmed: Type.Boolean(),
-      eta: Type.Optional(Type.String()),
-      cancelled: Type.Boolean(),
-    }),
-  ),
+  inbound: Type.Array(InboundLine),
   shops: Type.Array(
     Type.Object({
       shop: Type.String(),
       availableUnits: Type.Integer(),
+      /** What may be sold beyond it, against inbound lines. */
+      backOrderableUnits: Units,
       sellableUnits: Units,
       reservedUnits: Units,
       shortageUnits: Units,
       safetyUnits: Units,
       quotaUnits: Type.Optional(Units),
+      /** What each inbound line offers to this shop, or why not. */
+      lines: Type.Array(LineOffer),
     }),
   ),
 })

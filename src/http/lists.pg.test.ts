@@ -81,13 +81,27 @@ describe('stock', () => {
           warehouse: 'main',
           orderedUnits: 100,
           receivedUnits: 40,
+          peggedUnits: 0,
+          chargedUnits: 0,
+          freeUnits: 60,
           confirmed: true,
           cancelled: false,
           eta: '2026-12-01',
         },
       ],
       shops: [
-        { shop: 'till', availableUnits: 7, sellableUnits: 7, reservedUnits: 3, shortageUnits: 0, safetyUnits: 0 },
+        {
+          shop: 'till',
+          availableUnits: 7,
+          backOrderableUnits: 0,
+          sellableUnits: 7,
+          reservedUnits: 3,
+          shortageUnits: 0,
+          safetyUnits: 0,
+          lines: [
+            { purchaseOrder: 'P1', line: '1', units: 0, arrival: expect.any(String), refusal: 'back-orders-off' },
+          ],
+        },
       ],
     })
     expect((await holdfast.ask('GET', '/v1/stock/LAMP?shop=till')).body).toEqual(body)

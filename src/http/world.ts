@@ -33,7 +33,12 @@ export type HeldReservation = {
     readonly askedUnits: number
     readonly grantedUnits: number
     readonly untracked: boolean
-    readonly supplies: readonly { readonly kind: string; readonly warehouse?: string; readonly units: number }[]
+    readonly supplies: readonly {
+      readonly kind: string
+      readonly warehouse?: string
+      readonly units: number
+      readonly day?: string
+    }[]
   }[]
 }
 

@@ -120,6 +120,7 @@ function appDoors(ports: DoorPorts): HttpWorld['shopware'] {
       rules: inForce.rules,
       status: side.status,
       lastShown: side.lastShown,
+      now: () => databaseNow(pool),
       afterAnswer: insist.submit,
       states: (skus) => loadStates(pool, skus),
       onCall: side.onCall,

@@ -4,12 +4,20 @@
  */
 import { expect } from 'vitest'
 import type { Configuration } from '../../src/core/configuration.ts'
-import { type AnswerOf, type Command, decide, draftsOf, needsAllDemands, skusOf } from '../../src/core/decide.ts'
+import {
+  type AnswerOf,
+  type Command,
+  decide,
+  draftsOf,
+  needsAllDemands,
+  needsAllOf,
+  skusOf,
+} from '../../src/core/decide.ts'
 import { type Demand, isHeld, isLive, isOpen } from '../../src/core/demand.ts'
 import type { Incident } from '../../src/core/draft.ts'
 import { after, type Instant, instantOf, type ShopId, type Sku } from '../../src/core/ids.ts'
 import { type Availability, availabilityOf } from '../../src/core/sellable.ts'
-import { type Change, emptyState, evolve, inboundKey, type SkuState, shortageUnits } from '../../src/core/stock.ts'
+import { type Change, emptyState, evolve, inboundKey, type SkuState } from '../../src/core/stock.ts'
 import { type FigureWord, ordersToldWhole, type Word } from '../../src/core/word.ts'
 import { LAMP, NORD, wordCommand } from './rules.ts'
 
@@ -66,8 +74,9 @@ export function openHouse(rules: Configuration) {
       run(wordCommand(list, about))
     },
     stateOf,
-    stock: (shop: ShopId = NORD, sku: Sku = LAMP): Availability => availabilityOf(stateOf(sku), rules, shop),
-    sellable: (shop: ShopId = NORD, sku: Sku = LAMP): number => availabilityOf(stateOf(sku), rules, shop).sellableUnits,
+    stock: (shop: ShopId = NORD, sku: Sku = LAMP): Availability => availabilityOf(stateOf(sku), rules, shop, now),
+    sellable: (shop: ShopId = NORD, sku: Sku = LAMP): number =>
+      availabilityOf(stateOf(sku), rules, shop, now).sellableUnits,
     demands: (sku: Sku = LAMP): readonly Demand[] => [...stateOf(sku).demands.values()].filter(isLive),
     /** Everything that was ever changed about a SKU, in order. */
     changesOf: (sku: Sku = LAMP): readonly Change[] => ledger.get(sku) ?? [],
@@ -130,7 +139,7 @@ function isNamed(demand: Demand, command: Command, attempts: ReadonlySet<string>
 /** A copy with only those demands that the lane brings: all live ones where something may become free, else the named ones. */
 function asLoaded(state: SkuState, command: Command, attempts: ReadonlySet<string>): SkuState {
   const copy = structuredClone(state)
-  const whole = needsAllDemands(command) || shortageUnits(state) > 0
+  const whole = needsAllDemands(command) || needsAllOf(state, command)
   const orderNumbers = command.kind === 'word' ? ordersToldWhole(command.word) : []
   copy.demands.clear()
   for (const demand of state.demands.values()) {

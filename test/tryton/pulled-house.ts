@@ -102,7 +102,7 @@ export async function openPulledHouse(place: TrytonEnvironment) {
     stateOf,
     /** What may still be promised; negative when more is counted than there is. */
     async available(sku: string): Promise<number> {
-      return availabilityOf(await stateOf(sku), rules, TILL).availableUnits
+      return availabilityOf(await stateOf(sku), rules, TILL, instantOf(Date.now())).availableUnits
     },
     /** The same of one moment, while others write. */
     async availableNow(sku: string): Promise<number> {
@@ -111,14 +111,14 @@ export async function openPulledHouse(place: TrytonEnvironment) {
         await client.query('begin isolation level repeatable read read only')
         const [state] = await loadStates(client, [skuOf(sku)])
         assert(state)
-        return availabilityOf(state, rules, TILL).availableUnits
+        return availabilityOf(state, rules, TILL, instantOf(Date.now())).availableUnits
       } finally {
         await client.query('rollback')
         client.release()
       }
     },
     async sellable(sku: string): Promise<number> {
-      return availabilityOf(await stateOf(sku), rules, TILL).sellableUnits
+      return availabilityOf(await stateOf(sku), rules, TILL, instantOf(Date.now())).sellableUnits
     },
     async inbound(sku: string): Promise<readonly InboundLine[]> {
       return [...(await stateOf(sku)).inbound.values()]

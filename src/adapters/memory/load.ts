@@ -1,6 +1,6 @@
 /** Reads the states of SKUs out of the store, each as a copy of its own: the twin of `postgres/load.ts`. */
 import { type Buyer, keysOfBuyer } from '../../core/cap.ts'
-import { type Command, needsAllDemands, skusOf } from '../../core/decide.ts'
+import { type Command, needsAllDemands, needsAllOf, skusOf } from '../../core/decide.ts'
 import { type Demand, isHeld, isLive, isOpen } from '../../core/demand.ts'
 import { attemptsNamed } from '../../core/hold.ts'
 import type { Sku } from '../../core/ids.ts'
@@ -43,7 +43,7 @@ export function loadForCommand(store: MemoryStore, command: Command): readonly S
   const states = new Map<SkuTable, SkuState>()
   for (const table of [...tables.values()].sort((a, b) => a.id - b.id)) {
     const state = shellOf(store, table)
-    const whole = needsAllDemands(command) || [...state.shopCounts.values()].some(({ shortage }) => shortage > 0)
+    const whole = needsAllDemands(command) || needsAllOf(state, command)
     if (whole) for (const no of table.live) bring(state, demandAt({ table, no }))
     state.complete = whole
     states.set(table, state)

@@ -4,7 +4,7 @@ import { type FreshDatabase, freshDatabase } from '../../../test/postgres.ts'
 import { apiHold, figure, nord, orderCall, origin, rules, untilWaiting } from '../../../test/postgres-world.ts'
 import type { Command } from '../../core/decide.ts'
 import type { HoldAnswer } from '../../core/hold.ts'
-import { skuOf } from '../../core/ids.ts'
+import { instantOf, skuOf } from '../../core/ids.ts'
 import { availabilityOf } from '../../core/sellable.ts'
 import { openDatabase } from './database.ts'
 import { createLane, type PostgresLane } from './lane.ts'
@@ -30,7 +30,7 @@ const hold = (name: string, sku: string, units = 1) => lane.submit(orderCall(nam
 
 async function sellable(sku: string): Promise<number | undefined> {
   const [state] = await loadStates(fresh.database.pool, [skuOf(sku)])
-  return state && availabilityOf(state, rules, nord).sellableUnits
+  return state && availabilityOf(state, rules, nord, instantOf(Date.now())).sellableUnits
 }
 
 /** Statements so far that the lane sends only when it decides ahead. */

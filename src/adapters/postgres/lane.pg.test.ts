@@ -18,7 +18,7 @@ import { tcpProxyFor } from '../../../test/tcp-proxy.ts'
 import type { Command } from '../../core/decide.ts'
 import { isHeld } from '../../core/demand.ts'
 import type { HoldAnswer } from '../../core/hold.ts'
-import { shopOf, skuOf } from '../../core/ids.ts'
+import { instantOf, shopOf, skuOf } from '../../core/ids.ts'
 import { availabilityOf } from '../../core/sellable.ts'
 import { type Database, openDatabase } from './database.ts'
 import { createLane, type PostgresLane } from './lane.ts'
@@ -44,7 +44,7 @@ const isGranted = (answer: HoldAnswer): boolean => answer.granted
 
 async function sellable(sku: string, shop = nord): Promise<number | undefined> {
   const [state] = await loadStates(fresh.database.pool, [skuOf(sku)])
-  return state && availabilityOf(state, rules, shop).sellableUnits
+  return state && availabilityOf(state, rules, shop, instantOf(Date.now())).sellableUnits
 }
 
 /** Units held under a reservation, by SKU. */

@@ -1,5 +1,5 @@
 /** Reads the states of SKUs. The lane reads under their locks and only what its commands can touch; everyone else reads whole. */
-import { type Command, needsAllDemands } from '../../core/decide.ts'
+import { type Command, canFreeUnits, needsAllDemands } from '../../core/decide.ts'
 import { attemptsNamed } from '../../core/hold.ts'
 import { type Sku, shopOf, warehouseOf } from '../../core/ids.ts'
 import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
@@ -64,7 +64,9 @@ export async function loadForDecision(
     byId.set(row.id, state)
   }
   const spokenOf = wholeSkus(commands)
-  const isWhole = (state: SkuState): boolean => spokenOf.has(state.sku) || shortageUnits(state) > 0
+  const mayFree = commands.some(canFreeUnits)
+  const isWhole = (state: SkuState): boolean =>
+    spokenOf.has(state.sku) || shortageUnits(state) > 0 || (mayFree && state.inbound.size > 0)
   const whole = locked.flatMap(({ id, sku }) => (spokenOf.has(sku) ? [id] : []))
   // Sent together: one round trip.
   await Promise.all([

@@ -1,4 +1,5 @@
 /** A reservation as it stands now: its live holds, line by line. */
+import type { Promised } from '../../core/demand.ts'
 import type { Instant, ShopId } from '../../core/ids.ts'
 import type { Queryable } from './database.ts'
 
@@ -9,9 +10,10 @@ export async function heldReservation(on: Queryable, shop: ShopId, reservation: 
     units: number
     supply: string
     warehouse: string | null
+    promise: Promised | null
     until: Instant | null
   }>(
-    `select sku.sku, demand.units, demand.supply, demand.warehouse, reservation.until
+    `select sku.sku, demand.units, demand.supply, demand.warehouse, demand.promise, reservation.until
      from demand
      join sku on sku.id = demand.sku_id
      left join reservation on reservation.id = demand.reservation
@@ -39,6 +41,7 @@ export async function heldReservation(on: Queryable, shop: ShopId, reservation: 
           kind: part.supply,
           units: part.units,
           ...(part.warehouse === null ? {} : { warehouse: part.warehouse }),
+          ...(part.promise === null ? {} : { day: part.promise.day }),
         })),
       }
     }),

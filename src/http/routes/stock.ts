@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox'
 import { readInstant } from '../../app/time-text.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Instant, type Sku, shopOf, skuOf } from '../../core/ids.ts'
+import { freeOf, remaindersOf } from '../../core/inbound.ts'
 import { availabilityOf } from '../../core/sellable.ts'
 import { emptyState, type SkuState } from '../../core/stock.ts'
 import { need } from '../auth.ts'
@@ -58,7 +59,7 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
       const sku = skuIn(request.params.sku, 'sku')
       const [state] = await world.states([sku])
       if (!state) throw new Problem('SKU_UNKNOWN', 'Nobody has said a word about this SKU.')
-      return stockOf(state, world.rules(), request.query.shop)
+      return stockOf(state, world.rules(), await world.now(), request.query.shop)
     },
   )
 
@@ -78,7 +79,8 @@ export function stockRoutes(app: FastifyInstance, world: HttpWorld): void {
       if (skus.length > MAX_SKUS) throw new Problem('TOO_MANY_SKUS', `At most ${MAX_SKUS} SKUs at once.`)
       if (request.query.shop !== undefined) shopIn(world, request.query.shop)
       const found = new Map((await world.states([...new Set(skus)])).map((state) => [state.sku, state]))
-      return skus.map((sku) => stockOf(found.get(sku) ?? emptyState(sku), world.rules(), request.query.shop))
+      const now = await world.now()
+      return skus.map((sku) => stockOf(found.get(sku) ?? emptyState(sku), world.rules(), now, request.query.shop))
     },
   )
 
@@ -185,7 +187,7 @@ async function stockThen(
     case 'known': {
       if (shop !== undefined && !rules.shops.has(shopOf(shop)))
         throw new Problem('SHOP_UNKNOWN', `No shop "${shop}" was configured then.`)
-      const { sku: name, ledgerVersion, ...rest } = stockOf(past.state, rules, shop)
+      const { sku: name, ledgerVersion, ...rest } = stockOf(past.state, rules, moment, shop)
       const then = { at: iso(moment), lastEntryAt: iso(past.at), configuration: rules.version }
       return { sku: name, ledgerVersion, ...then, ...rest }
     }
@@ -206,7 +208,12 @@ export function momentIn(text: string, field: string): Instant {
 const iso = (moment: number): string => new Date(moment).toISOString()
 
 /** One SKU's quantities; one shop's part only when it is named. */
-export function stockOf(state: SkuState, rules: Configuration, onlyShop: string | undefined): Static<typeof Stock> {
+export function stockOf(
+  state: SkuState,
+  rules: Configuration,
+  now: Instant,
+  onlyShop: string | undefined,
+): Static<typeof Stock> {
   const shops = [...rules.shops.values()].filter(({ shop }) => onlyShop === undefined || shop === shopOf(onlyShop))
   return {
     sku: skuOf(state.sku),
@@ -234,26 +241,40 @@ export function stockOf(state: SkuState, rules: Configuration, onlyShop: string 
         ...(stamp.asOf === undefined ? {} : { asOf: iso(stamp.asOf) }),
       }
     }),
-    inbound: [...state.inbound.values()].map((line) => ({
-      purchaseOrder: line.purchaseOrder,
-      line: line.line,
-      warehouse: line.warehouse,
-      orderedUnits: line.ordered,
-      receivedUnits: line.received,
-      confirmed: line.confirmed,
-      cancelled: line.cancelled,
-      ...(line.eta === undefined ? {} : { eta: line.eta }),
-    })),
+    inbound: [...new Set([...state.inbound.values()].map(({ warehouse }) => warehouse))].flatMap((warehouse) =>
+      remaindersOf(state, rules, warehouse, now).map((remainder) => ({
+        purchaseOrder: remainder.line.purchaseOrder,
+        line: remainder.line.line,
+        warehouse,
+        orderedUnits: remainder.line.ordered,
+        receivedUnits: remainder.receivedUnits,
+        peggedUnits: remainder.peggedUnits,
+        chargedUnits: remainder.chargedUnits,
+        freeUnits: freeOf(remainder),
+        confirmed: remainder.line.confirmed,
+        cancelled: remainder.line.cancelled,
+        ...(remainder.line.rejected === undefined ? {} : { rejectedUnits: remainder.line.rejected }),
+        ...(remainder.line.eta === undefined ? {} : { eta: remainder.line.eta }),
+      })),
+    ),
     shops: shops.map(({ shop }) => {
-      const availability = availabilityOf(state, rules, shop)
+      const availability = availabilityOf(state, rules, shop, now)
       return {
         shop,
         availableUnits: availability.availableUnits,
+        backOrderableUnits: availability.backOrderableUnits,
         sellableUnits: availability.sellableUnits,
         reservedUnits: availability.openUnits,
         shortageUnits: availability.shortageUnits,
         safetyUnits: availability.shopSafetyUnits + availability.terms.reduce((sum, term) => sum + term.safetyUnits, 0),
         ...(availability.quotaUnits === undefined ? {} : { quotaUnits: availability.quotaUnits }),
+        lines: availability.lines.map(({ remainder: { line }, units, arrival, refusal }) => ({
+          purchaseOrder: line.purchaseOrder,
+          line: line.line,
+          units,
+          ...(arrival === undefined ? {} : { arrival }),
+          ...(refusal === undefined ? {} : { refusal }),
+        })),
       }
     }),
   }
