@@ -126,7 +126,7 @@ function acknowledge(draft: Draft, word: OrderLineWord, line: readonly Demand[])
     if (known && !isLater(word.stamp, known)) return 0
     return isLive(demand) && (demand.phase === 'placed' || !demand.knownSince) ? 1 : undefined
   }
-  return alterUpTo(
+  const left = alterUpTo(
     draft,
     fitting(line, fits),
     news,
@@ -136,6 +136,7 @@ function acknowledge(draft: Draft, word: OrderLineWord, line: readonly Demand[])
     }),
     'acknowledged',
   )
+  return word.units - (news - left)
 }
 
 /** The warehouse cannot serve these units: they look for another supply, else they are a shortage (design §2). */
