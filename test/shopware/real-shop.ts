@@ -75,9 +75,10 @@ export async function openRealShop(env: NodeJS.ProcessEnv, run = `t${randomBytes
   const products = productsOf(admin, ground)
   const orders = ordersOf(admin, ground, (sku) => products.productOf(sku))
   const newEmail = (): string => `${run}.${newId().slice(0, 12)}@example.com`
+  const guests = { countryId: ground.countryId, salutationId: ground.salutationId, storefrontUrl: environment.url }
   const carts = cartsOf({
     environment,
-    guests: { countryId: ground.countryId, salutationId: ground.salutationId, storefrontUrl: environment.url },
+    guests,
     productIdOf: async (sku) => (await products.productOf(sku)).productId,
     newEmail,
   })
@@ -87,6 +88,8 @@ export async function openRealShop(env: NodeJS.ProcessEnv, run = `t${randomBytes
     ...orders,
     ...carts,
     run,
+    guests,
+    newEmail,
     url: environment.url,
     commands: environment.commands,
     /** The Admin API itself, for what the driver has no word for. */

@@ -14,6 +14,8 @@ const TOKEN_MARGIN_MS = 60_000
 
 /** The Admin API as the administrator, who may do everything. */
 export type ShopAdmin = {
+  /** One call without a token. */
+  readonly plain: (question: Question) => Promise<Answer>
   /** One call with the token; the answer as it came, also when it is an error. */
   readonly call: (question: Question) => Promise<Answer>
   /** One call that must succeed; a deadlock is tried again, every other error thrown. */
@@ -76,7 +78,7 @@ export function openAdmin(environment: ShopEnvironment): ShopAdmin {
       await call({ method: 'POST', path: `/api/search/${entity}`, body: criteria }),
       `the search for ${entity}`,
     )
-  return { call, write, search, close: http.close }
+  return { plain: http.call, call, write, search, close: http.close }
 }
 
 /** A deadlock in the shop's database comes back as 400 with MySQL's own number. */

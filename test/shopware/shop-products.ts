@@ -44,6 +44,10 @@ export type ProductGround = {
 }
 
 const idRows = Compile(Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) }))
+const countRows = Compile(Type.Object({ total: Type.Integer() }))
+/** Rows of one sync request: what a shop takes best. */
+const SYNC_ROWS = 250
+
 const stockRows = Compile(
   Type.Object({
     data: Type.Array(Type.Object({ id: Type.String(), stock: Type.Integer(), productNumber: Type.String() })),
@@ -68,6 +72,30 @@ export function productsOf(admin: ShopAdmin, ground: ProductGround) {
     return new Map(data.map((row) => [row.productNumber, row.stock]))
   }
 
+  const bodyOf = (wanted: NewProduct, { productId, price }: Product) => ({
+    id: productId,
+    productNumber: wanted.sku,
+    name: `Test ${wanted.sku}`,
+    stock: wanted.stock,
+    isCloseout: wanted.closeOut,
+    active: true,
+    taxId: ground.taxId,
+    price: [{ currencyId: ground.currencyId, gross: price, net: price, linked: false }],
+    categories: [{ id: ground.categoryId }],
+    visibilities: [{ salesChannelId: ground.salesChannelId, visibility: 30 }],
+  })
+
+  const sync = (entity: string, payload: readonly unknown[], what: string) =>
+    admin.write(
+      {
+        method: 'POST',
+        path: '/api/_action/sync',
+        headers: { 'indexing-behavior': 'use-queue-indexing' },
+        body: [{ key: 'w', entity, action: 'upsert', payload }],
+      },
+      what,
+    )
+
   return {
     stockOfAll,
 
@@ -79,23 +107,46 @@ export function productsOf(admin: ShopAdmin, ground: ProductGround) {
         {
           method: 'POST',
           path: '/api/product',
-          body: {
-            id: product.productId,
-            productNumber: wanted.sku,
-            name: `Test ${wanted.sku}`,
-            stock: wanted.stock,
-            isCloseout: wanted.closeOut,
-            active: true,
-            taxId: ground.taxId,
-            price: [{ currencyId: ground.currencyId, gross: price, net: price, linked: false }],
-            categories: [{ id: ground.categoryId }],
-            visibilities: [{ salesChannelId: ground.salesChannelId, visibility: 30 }],
-          },
+          body: bodyOf(wanted, product),
         },
         `the new product ${wanted.sku}`,
       )
       known.set(wanted.sku, product)
       return product
+    },
+
+    /** Makes many close-out products with no stock, by the sync API. */
+    async createProducts(skus: readonly string[]): Promise<void> {
+      for (let from = 0; from < skus.length; from += SYNC_ROWS) {
+        const made = skus
+          .slice(from, from + SYNC_ROWS)
+          .map((sku) => ({ productId: newId(), sku, price: DEFAULT_PRICE }))
+        const payload = made.map((product) => bodyOf({ sku: product.sku, stock: 0, closeOut: true }, product))
+        await sync('product', payload, `${made.length} new products`)
+        for (const product of made) known.set(product.sku, product)
+      }
+    },
+
+    /** Writes one number for many products as fast as the shop takes it, one request at a time. Returns products per second. */
+    async writeStocks(skus: readonly string[], units: number, atOnce: number): Promise<number> {
+      const ids = await Promise.all(skus.map(async (sku) => (await this.productOf(sku)).productId))
+      ids.sort()
+      const beganMs = performance.now()
+      for (let from = 0; from < ids.length; from += atOnce) {
+        const payload = ids.slice(from, from + atOnce).map((id) => ({ id, stock: units }))
+        await sync('product', payload, 'numbers of many products')
+      }
+      return (skus.length * 1_000) / (performance.now() - beganMs)
+    },
+
+    /** How many products whose SKUs begin so show so many units. */
+    async countWithStock(prefix: string, units: number): Promise<number> {
+      const filter = [
+        { type: 'prefix', field: 'productNumber', value: prefix },
+        { type: 'equals', field: 'stock', value: units },
+      ]
+      const criteria = { filter, includes: { product: ['id'] }, limit: 1, 'total-count-mode': 1 }
+      return (await admin.search('product', criteria, countRows)).total
     },
 
     /** A product, remembered from its making or looked up once (then with the default price); throws when the shop has no such SKU. */

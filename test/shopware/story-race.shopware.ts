@@ -9,7 +9,7 @@ import { ORDER_IN_FLIGHT_MS, openStory, type StoryWorld, tell } from './story-wo
 const CARTS = 60
 const UNITS = 10
 /** Pairs of races, one with Holdfast and one of the shop alone, by turns one of them first: what else the machine does falls on both. */
-const PAIRS = isFullDose(process.env) ? 10 : 2
+const PAIRS = isFullDose(process.env) ? 10 : 1
 /** Buyers who register or fill their carts at a time; more only queue before the shop's workers. */
 const FILL_CONCURRENCY = 8
 /** Order calls under way: as many as the shop may have workers. */

@@ -11,6 +11,8 @@ export type StoryWarehouse = {
   send(message: Message): Promise<void>
   /** Stamps and sends. */
   say(message: Message): Promise<void>
+  /** Stamps and sends many in one array. */
+  sayAll(messages: readonly Message[]): Promise<void>
 }
 
 export function storyWarehouse(
@@ -19,7 +21,7 @@ export function storyWarehouse(
 ): StoryWarehouse {
   let sequence = 0
   const stamped = (message: Message): Message => ({ ...message, sequence: ++sequence })
-  const send = async (message: Message): Promise<void> => {
+  const send = async (message: Message | readonly Message[]): Promise<void> => {
     const body = JSON.stringify(message)
     const id = `msg_${randomUUID()}`
     const seconds = String(Math.floor(Date.now() / 1_000))
@@ -39,5 +41,10 @@ export function storyWarehouse(
     if (answer.status !== 202 || !text.includes('"deadLetters":[]'))
       throw new Error(`WORD_REFUSED: ${answer.status} to ${body}. Read what Holdfast says: ${text.slice(0, 600)}`)
   }
-  return { stamped, send, say: (message) => send(stamped(message)) }
+  return {
+    stamped,
+    send,
+    say: (message) => send(stamped(message)),
+    sayAll: (messages) => send(messages.map(stamped)),
+  }
 }

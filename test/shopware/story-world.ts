@@ -56,6 +56,8 @@ export type StoryWorld = {
   writesTold(sku: string): Promise<number>
   /** Sets the shop's number as nobody can notice: by SQL, which sends no webhook. */
   setStockUnseen(sku: string, units: number): Promise<void>
+  /** The same for all SKUs that begin so. */
+  setStocksUnseen(prefix: string, units: number): Promise<void>
   /** Waits until every order that was in the shop before this call is known. */
   ordersRead(): Promise<void>
   /** Waits until the watermark has passed this call: what is read as new or changed then no longer goes back to what was before. */
@@ -265,6 +267,13 @@ export async function openStory(between?: GoBetween): Promise<StoryWorld> {
       // With its time of change, so that carts which were filled before see it.
       await sql(
         `UPDATE product SET stock = ${units}, available_stock = ${units}, available = 1, updated_at = NOW(3) WHERE id = UNHEX('${productId}')`,
+      )
+    },
+    async setStocksUnseen(prefix, units) {
+      const { sql } = shop.commands
+      if (sql === undefined) throw new Error('SHOPWARE_VARIABLE_MISSING: SHOPWARE_SQL. Set it for this test.')
+      await sql(
+        `UPDATE product SET stock = ${units}, available_stock = ${units}, updated_at = NOW(3) WHERE product_number LIKE '${prefix}%'`,
       )
     },
     ordersRead: () => watermarkAfter(-ORDER_IN_FLIGHT_MS),

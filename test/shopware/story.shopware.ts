@@ -1,6 +1,8 @@
+import { createHmac } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { RegistrationRecord } from '../../src/adapters/shopware/registration-record.ts'
 import { eventually } from './eventually.ts'
 import type { Outcome } from './shop-carts.ts'
 import { hasRealShop } from './shop-environment.ts'
@@ -19,6 +21,8 @@ const DOUBLE_SUBMITS = 5
 
 const orderTimes = Compile(Type.Object({ data: Type.Array(Type.Object({ orderDateTime: Type.String() })) }))
 const closeOutRows = Compile(Type.Object({ data: Type.Array(Type.Object({ isCloseout: Type.Boolean() })) }))
+
+const hmac = (text: string, secret: string): string => createHmac('sha256', secret).update(text).digest('hex')
 
 /** The story on a real shop: connected with orders under way, told a figure, bought from, and asked for more than there is. */
 describe.skipIf(!hasRealShop(process.env))('a real shop and its warehouse', () => {
@@ -177,6 +181,51 @@ describe.skipIf(!hasRealShop(process.env))('a real shop and its warehouse', () =
       (units) => units === 10 - DOUBLE_SUBMITS,
       'the shop shows what is left',
     )
+  })
+
+  test('a cart of 10 MB is decided, and answered signed and in time; what is not signed by the shop opens nothing', async () => {
+    const sku = await world.stocked('large', 1)
+    const { rows } = await world.holdfast.database.pool.query<{ record: RegistrationRecord }>(
+      'select record from registration where live',
+    )
+    const { live, shopwareShopId = '' } = rows[0]?.record ?? {}
+    if (!live) throw new Error('no registration is in force')
+    const { productId } = await world.shop.productOf(sku)
+    const line = {
+      type: 'product',
+      id: productId,
+      referencedId: productId,
+      quantity: 2,
+      payload: { productNumber: sku },
+    }
+    const body = JSON.stringify({
+      source: { url: live.url, shopId: shopwareShopId, appVersion: '1.0.0' },
+      cart: { token: 'a-large-cart', lineItems: [line], errors: [] },
+      salesChannelContext: {
+        token: 'a-large-cart',
+        context: { states: { 'checkout-order-route': 'checkout-order-route' } },
+      },
+      paymentMethods: 'x'.repeat(10_000_000),
+    })
+    const ask = async (signature: string) => {
+      const beganMs = performance.now()
+      const headers = { 'content-type': 'application/json', 'shopware-shop-signature': signature }
+      const answer = await fetch(`${world.holdfast.url}/shopware/checkout-gateway`, { method: 'POST', headers, body })
+      const text = await answer.text()
+      return {
+        code: answer.status,
+        text,
+        signed: answer.headers.get('shopware-app-signature'),
+        tookMs: performance.now() - beganMs,
+      }
+    }
+    const answer = await ask(hmac(body, live.secret))
+    expect([answer.code, answer.signed]).toEqual([200, hmac(answer.text, live.secret)])
+    expect(answer.text).toContain('add-cart-error')
+    promised('10 MB answered after', answer.tookMs, 2_500)
+    for (const forged of [hmac(body, 'another secret'), hmac(`${body} `, live.secret), '', live.secret])
+      expect((await ask(forged)).code).toBe(401)
+    await world.sees(sku, { sellable: 1, reserved: 0, shortage: 0 })
   })
 
   test('everything that is known follows from the ledger', async () => {
