@@ -193,6 +193,12 @@ describe('lists', () => {
     const lines = [{ lineId: 'L', sku: 'B', units: 1 }]
     await holdfast.ask('POST', '/v1/shops/till/orders', { body: { order: 'S1', lines } })
     expect((await cli('incidents')).out).toMatch(/open +SHORTAGE +till +S1 +B +1/)
+    const [{ id }] = (await json('incidents')).incidents
+    expect((await cli(`incidents close ${id}`)).out).toBe(`Incident ${id} is closed.`)
+    expect((await cli('incidents')).out).toBe('No open incident.')
+    expect((await cli('incidents --closed')).out).toMatch(/closed +SHORTAGE/)
+    for (const wrong of ['close', 'open 1', 'close x', 'close 1 2'])
+      expect((await cli(`incidents ${wrong}`)).code).toBe(EXIT.usage)
   })
 
   test('dead letters, and their replay: 0 when it is taken, 1 while it is still wrong, 3 when there is none', async () => {

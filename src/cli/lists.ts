@@ -22,12 +22,24 @@ function query(values: Record<string, string | boolean | undefined>): string {
 export const incidents: Command = {
   name: 'incidents',
   summary: 'What a person should know',
-  usage: 'holdfast incidents [--closed] [--after N] [--limit N] [--json]',
+  usage:
+    'holdfast incidents [--closed] [--after N] [--limit N] [--json]\n  holdfast incidents close ID [--json]\n\n' +
+    '  close: you have dealt with it; the ledger keeps your name. Where the trouble lasts, it is told again.',
   async run(args, { client, out }) {
-    const { values } = read(() => parseArgs({ args: [...args], options: { ...PAGE, closed: { type: 'boolean' } } }))
+    const { values, positionals } = read(() =>
+      parseArgs({ args: [...args], options: { ...PAGE, closed: { type: 'boolean' } }, allowPositionals: true }),
+    )
+    if (positionals.length > 0) {
+      const [verb, id, ...rest] = positionals
+      if (verb !== 'close' || id === undefined || rest.length > 0) throw new UsageProblem('Name one incident to close')
+      const { body } = await client.request('POST', `/v1/incidents/${wholeNumber(id, 'ID')}/close`)
+      out(values.json ? asJson(body) : `Incident ${id} is closed.`)
+      return EXIT.ok
+    }
     const { body } = await client.request('GET', `/v1/incidents?${query(values)}`)
     const { incidents: found, next } = body as Static<typeof IncidentPage>
     const rows = found.map((each) => [
+      each.id,
       each.openedAt,
       each.closedAt === undefined ? 'open' : 'closed',
       each.code,
@@ -42,7 +54,7 @@ export const incidents: Command = {
         ? asJson(body)
         : rows.length === 0
           ? 'No open incident.'
-          : table(['SINCE', '', 'CODE', 'SHOP', 'ORDER', 'SKU', 'UNITS', 'CAUSE'], rows) + more(next),
+          : table(['ID', 'SINCE', '', 'CODE', 'SHOP', 'ORDER', 'SKU', 'UNITS', 'CAUSE'], rows) + more(next),
     )
     return EXIT.ok
   },

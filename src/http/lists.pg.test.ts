@@ -323,6 +323,19 @@ describe('incidents and dead letters', () => {
     })
   })
 
+  test('an incident is closed by hand once, and the ledger keeps who did it', async () => {
+    const [shortage] = (await pages('/v1/incidents?limit=9', 'incidents')).items
+    const close = (id: unknown) => holdfast.ask('POST', `/v1/incidents/${id}/close`, { as: operator })
+    expect((await close(shortage?.id)).body).toEqual({ id: shortage?.id, code: 'SHORTAGE' })
+    expect((await close(shortage?.id)).body).toMatchObject({ status: 409, code: 'INCIDENT_CLOSED' })
+    expect((await close(999_999)).body).toMatchObject({ status: 404, code: 'INCIDENT_UNKNOWN' })
+    for (const id of ['0', '-1', 'x', '1e2', '9007199254740993']) expect((await close(id)).status).toBe(422)
+    const { entries } = (await holdfast.ask('GET', '/v1/ledger?kind=incident-closed')).body
+    expect(entries).toMatchObject([
+      { stream: 'incidents', actor: 'token:a-operate', body: { id: shortage?.id, code: 'SHORTAGE' } },
+    ])
+  })
+
   test('a dead letter is kept whole with field, value and reason, page by page', async () => {
     const raw = '{"sku":"DEAD","available_stock":-1,"note":"as it was"}'
     await holdfast.deliver(raw, { id: 'dead-1' })
@@ -370,6 +383,7 @@ describe('who may do what', () => {
     ['GET', '/v1/ledger/months', 'read'],
     ['POST', '/v1/ledger/months/2001-01/archive', 'admin'],
     ['GET', '/v1/incidents', 'read'],
+    ['POST', '/v1/incidents/999/close', 'operate'],
     ['GET', '/v1/dead-letters', 'read'],
     ['GET', '/v1/shops', 'read'],
     ['GET', '/v1/configuration', 'read'],

@@ -14,6 +14,7 @@ import { homePage } from './home-page.ts'
 import { completed, OPEN, SECURITY_SCHEMES } from './openapi.ts'
 import { documentOf, Problem, type ProblemCode } from './problem.ts'
 import { doorRoutes } from './routes/doors.ts'
+import { incidentRoutes } from './routes/incidents.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { reservationRoutes } from './routes/reservations.ts'
@@ -105,6 +106,7 @@ export async function buildServer(
 
   reservationRoutes(app, world)
   stockRoutes(app, world)
+  incidentRoutes(app, world)
   ledgerRoutes(app, world)
   doorRoutes(app, world, bodies)
   operationRoutes(app, world, bodies)

@@ -14,6 +14,7 @@ export const fakeWorld = (given: Partial<HttpWorld> = {}): HttpWorld => ({
   reservation: never('reservation'),
   placed: never('placed'),
   onRecorded: never('onRecorded'),
+  closeIncident: never('closeIncident'),
   mayReceive: (_, headers) => headers['webhook-signature'] !== undefined,
   receive: async () => ({ receipt: { accepted: 1, repeated: 0, deadLetters: [], notes: [] } }),
   replay: never('replay'),

@@ -89,6 +89,8 @@ export type HttpWorld = {
   /** What was known about a SKU at a moment, and the rules in force then. */
   readonly past: (sku: Sku, moment: Instant) => Promise<{ readonly past: Past; readonly rules: Configuration }>
   readonly incidents: (page: { before: number; limit: number; closedToo: boolean }) => Promise<readonly IncidentRow[]>
+  /** Closes an incident by hand. */
+  readonly closeIncident: (id: number, author: string) => Promise<{ readonly code: string } | 'unknown' | 'closed'>
   readonly deadLetters: (page: { after: number; limit: number }) => Promise<readonly DeadLetterRow[]>
   readonly configuration: () => Promise<{ readonly version: number; readonly document: ConfigurationDocument }>
   readonly configure: (

@@ -1,6 +1,7 @@
 /** The doors of the service: the four of the Shopware app, and the HTTP server with everything that its routes stand on. */
 import { createHmac, randomUUID } from 'node:crypto'
 import { keepAnswer, keptAnswer } from '../adapters/postgres/answers.ts'
+import { closeIncidentByHand } from '../adapters/postgres/close-incident.ts'
 import { type Database, databaseNow } from '../adapters/postgres/database.ts'
 import { configurationAt, stateAtMoment } from '../adapters/postgres/history.ts'
 import { fileDelivery } from '../adapters/postgres/inbox-store.ts'
@@ -74,6 +75,8 @@ function httpWorld(ports: DoorPorts): HttpWorld {
       return { past: await stateAtMoment(pool, sku, moment), rules: configurationOf(document, version) }
     },
     incidents: (page) => incidentPage(pool, page),
+    closeIncident: (id, author) =>
+      closeIncidentByHand(database, { id, author, configuration: inForce.rules().version }),
     deadLetters: (page) => deadLetterPage(pool, page),
     configuration: async () => inForce.stored(),
     async configure(document, author, dryRun) {
