@@ -1,8 +1,8 @@
 /** Messages received once, in memory: the twin of `postgres/inbox-store.ts`. */
 import { BULK_FROM_WORDS, type Inbox } from '../../app/receive.ts'
 import type { Command } from '../../core/decide.ts'
-import { after } from '../../core/ids.ts'
-import type { InboxRow, MemoryStore } from './store.ts'
+import { after, type Instant } from '../../core/ids.ts'
+import { demandAt, type InboxRow, type MemoryStore } from './store.ts'
 
 /** How long a claim lasts. */
 const CLAIM_MS = 30_000
@@ -105,7 +105,7 @@ export function inboxOn(store: MemoryStore): Inbox {
           Object.assign(row, { state: 'dead', verdict: 'unknown-order' })
           bury(row.source, row.messageId, row.raw, 'No shop knows this order')
           buried += 1
-        } else if (row.waitsFor.some((order) => store.byOrderNumber.has(order))) wake(row)
+        } else if (row.waitsFor.some((order) => cameSince(store, order, row.receivedAt))) wake(row)
       }
       return buried
     },
@@ -161,3 +161,7 @@ export function tick(store: MemoryStore, { inboxId, word }: Receipt, verdict: st
   if (row.applied.length >= row.words) row.state = 'done'
   else if (row.applied.length + row.waiting.length >= row.words) row.state = 'parked'
 }
+
+/** Whether an order of that number has come since: one that was here before is not the one that was waited for. */
+const cameSince = (store: MemoryStore, orderNumber: string, moment: Instant): boolean =>
+  (store.byOrderNumber.get(orderNumber) ?? []).some((place) => (demandAt(place).placedAt ?? 0) >= moment)

@@ -222,6 +222,16 @@ describe('words', () => {
     expect(await rowOf('untold')).toMatchObject({ state: 'pending', waits_for: [] })
   })
 
+  test('an order of the same number that was here before is not the one that its words wait for: they sleep on', async () => {
+    await lane.submit(figure('W-7', 5, 1), origin)
+    await lane.submit(order('w-7', [{ sku: 'W-5', units: 1 }]), origin)
+    const apply = await filed('another', 1)
+    await apply(0, orderWord('allocated', 'w-7', 'W-7', 1, 2))
+    expect(await rowOf('another')).toMatchObject({ state: 'parked' })
+    await buryParked(fresh.database.pool)
+    expect(await rowOf('another')).toMatchObject({ state: 'parked', waits_for: ['N-w-7'] })
+  })
+
   test('words whose order never comes are buried as a dead letter, whole, and not before a day', async () => {
     const apply = await filed('lost', 1)
     await apply(0, orderWord('allocated', 'lost', 'W-6', 1, 2))

@@ -312,7 +312,8 @@ const WAKE = `update inbox set state = 'pending', waiting = '{}', waits_for = '{
 
 /**
  * Gives up on words whose order never came: they become dead letters, whole. And wakes those whose order is here although nobody
- * told them, because the process that should have was killed in between. Returns how many were given up.
+ * told them, because the process that should have was killed in between. An order that was here before the words came is not the one that they
+ * wait for: it is another shop's of the same number, or has not their SKU. Returns how many were given up.
  */
 export async function buryParked(on: Queryable): Promise<number> {
   const { rowCount } = await on.query(
@@ -333,7 +334,7 @@ export async function buryParked(on: Queryable): Promise<number> {
        select id
        from inbox
        where state = 'parked'
-         and exists (select from demand where order_number = any(waits_for))
+         and exists (select from demand where order_number = any(waits_for) and placed_at >= received_at)
        order by id
        for update
      )`,
