@@ -70,7 +70,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   warehouses.start()
   const { holdsLease } = shops
   const pulls = startPulls({ database, inForce, secret, holdsLease, wake: warehouses.wake, telling })
-  const upkeep = startUpkeep({ database, inForce, waiting: lane.waiting, telling, migration, onOutdated })
+  const upkeep = startUpkeep({ database, lane, inForce, waiting: lane.waiting, telling, migration, onOutdated })
   const archivist = createArchivist(database)
 
   const appSecret = (await ownSecret(database, 'app-secret')).toString()
