@@ -37,6 +37,7 @@ shops:
     undecidedBelowUnits: 7
     whenSilent: split
     foreignWrites: warn
+    admission: invited
     skuMapping: { LAMP-SIX: { sku: LAMP, units: 6 }, OLD: { sku: LAMP } }
     holdFrom: confirm
     confirmHold: 5m
@@ -95,6 +96,7 @@ describe('holdfast.yaml', () => {
         undecidedBelowUnits: 7,
         whenSilent: 'split',
         foreignWrites: 'warn',
+        admission: 'invited',
         skuMapping: new Map([
           ['LAMP-SIX', { sku: 'LAMP', units: 6 }],
           ['OLD', { sku: 'LAMP', units: 1 }],

@@ -58,6 +58,9 @@ export const shop = Type.Object(
         description: 'restore, warn or ignore',
       }),
     ),
+    admission: Type.Optional(
+      Type.Union([Type.Literal('listed'), Type.Literal('invited')], { description: 'listed or invited' }),
+    ),
     skuMapping: Type.Optional(
       Type.Record(Type.String(), mapped, {
         description: 'products by number, such as { SIX-PACK: { sku: BEER, units: 6 } }',
@@ -172,6 +175,7 @@ export const shopRulesOf = (key: string, each: ShopDocument): ShopRules => ({
   undecidedBelowUnits: each.undecidedBelowUnits ?? DEFAULTS.undecidedBelowUnits,
   whenSilent: each.whenSilent ?? 'shared',
   foreignWrites: each.foreignWrites ?? 'restore',
+  ...(each.admission === undefined ? {} : { admission: each.admission }),
   ...(each.skuMapping === undefined ? {} : { skuMapping: mappingOf(each.skuMapping) }),
   ...(each.holdFrom === 'confirm' ? { confirmHoldMs: durationMs(each.confirmHold ?? DEFAULTS.confirmHold) } : {}),
   ...(each.adminOrders === undefined ? {} : { adminOrders: each.adminOrders }),

@@ -101,9 +101,10 @@ export const deadLetters: Command = {
 
 export const shops: Command = {
   name: 'shops',
-  summary: 'Every shop and how it is connected; compare one whole, release one that you leave, retire one that is gone',
+  summary:
+    'Every shop and how it is connected; invite one to register, compare one whole, release one that you leave, retire one that is gone',
   usage:
-    'holdfast shops [--json]\n  holdfast shops resync NAME [--stop] [--json]\n  holdfast shops release NAME [--json]\n  holdfast shops --retire NAME',
+    'holdfast shops [--json]\n  holdfast shops invite NAME [--json]\n  holdfast shops resync NAME [--stop] [--json]\n  holdfast shops release NAME [--json]\n  holdfast shops --retire NAME',
   async run(args, { client, out }) {
     const { values, positionals } = read(() =>
       parseArgs({
@@ -115,9 +116,19 @@ export const shops: Command = {
     if (positionals.length > 0) {
       const [verb, shop, ...rest] = positionals
       const stop = values.stop ?? false
-      const isKnown = verb === 'resync' || (verb === 'release' && !stop)
+      const isKnown = verb === 'resync' || ((verb === 'release' || verb === 'invite') && !stop)
       if (!isKnown || shop === undefined || rest.length > 0 || values.retire !== undefined)
-        throw new UsageProblem('Name one shop to release or to resync')
+        throw new UsageProblem('Name one shop to invite, to release or to resync')
+      if (verb === 'invite') {
+        const { body } = await client.request('POST', `/v1/shops/${encodeURIComponent(shop)}/invite`)
+        const { until } = body as { until: string }
+        out(
+          values.json
+            ? asJson(body)
+            : `${plain(shop)} may register once without proof until ${plain(until)}. Install the app there now.`,
+        )
+        return EXIT.ok
+      }
       if (verb === 'resync') return await resyncShop({ client, out }, { shop, stop, json: values.json ?? false })
       return await releaseShop({ client, out }, shop, values.json ?? false)
     }

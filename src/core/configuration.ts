@@ -53,6 +53,8 @@ export type ShopRules = {
   readonly whenSilent: 'shared' | 'split'
   /** What follows when somebody else writes a number in the shop; `restore` if absent. */
   readonly foreignWrites?: ForeignPolicy
+  /** Whether the shop registers once it is listed, or for the first time only by an operator's invitation; listed if absent. */
+  readonly admission?: 'listed' | 'invited'
   /** Products that are not what their number says, by that number. */
   readonly skuMapping?: ReadonlyMap<Sku, Pack>
   /** Whether units are held at the order call alone, or from the confirm page on for so long; at the order if absent. */

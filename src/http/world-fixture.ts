@@ -30,6 +30,7 @@ export const fakeWorld = (given: Partial<HttpWorld> = {}): HttpWorld => ({
   shops: never('shops'),
   retire: never('retire'),
   release: never('release'),
+  invite: never('invite'),
   resync: never('resync'),
   trust: never('trust'),
   holderOf: async (token) => (token === 'token-of-the-test' ? { name: 'test', scope: 'admin' } : undefined),

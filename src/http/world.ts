@@ -106,6 +106,8 @@ export type HttpWorld = {
   readonly retire: (shop: ShopId, author: string) => Promise<void>
   /** Begins to leave a shop, or tells how far it has come. */
   readonly release: (shop: ShopId, author: string) => Promise<{ readonly state: string; readonly productsLeft: number }>
+  /** Lets a shop register without proof, until the moment that is answered. */
+  readonly invite: (shop: ShopId, author: string) => Promise<Instant>
   /** Begins a full comparison of a shop or goes on with it, stops it, or tells how far it has come. */
   readonly resync: (shop: ShopId, wish: ResyncWish) => Promise<ResyncProgress>
   /** Believes a restarted warehouse again. Returns for how many SKUs. */

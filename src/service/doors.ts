@@ -86,6 +86,7 @@ function httpWorld(ports: DoorPorts): HttpWorld {
     shops: shops.shops,
     retire: shops.retire,
     release: shops.release,
+    invite: shops.invite,
     resync: shops.resync,
     holderOf: (token) => holderOf(pool, token),
     createToken: (name, scope) => createToken(pool, name, scope),
@@ -116,6 +117,7 @@ function appDoors(ports: DoorPorts): HttpWorld['shopware'] {
       confirmationUrl: `${publicUrl()}/shopware/confirmation`,
       policy: { allowPrivate: ALLOW_PRIVATE },
       shopWithUrl: inForce.shopWithUrl,
+      needsInvitation: (shop) => inForce.rules().shops.get(shop)?.admission === 'invited',
     }),
     now: () => instantOf(Date.now()),
     checkout: {

@@ -16,7 +16,7 @@ import type { Lane } from '../app/lane.ts'
 import { startLoop } from '../app/loop.ts'
 import { type ShopSide, startShopSide } from '../app/shop-side.ts'
 import type { Configuration } from '../core/configuration.ts'
-import type { ShopId } from '../core/ids.ts'
+import { after, type ShopId } from '../core/ids.ts'
 import { Problem } from '../http/problem.ts'
 import type { HttpWorld } from '../http/world.ts'
 import type { Telling } from './telling.ts'
@@ -26,7 +26,10 @@ const RESYNC_EVERY_MS = 500
 /** Whether a shop may have a private address: a merchant's own network is one. */
 export const ALLOW_PRIVATE = true
 
-export type Shops = Pick<HttpWorld, 'shops' | 'retire' | 'release' | 'resync'> & {
+/** How long an operator's invitation is good: an installation is done at once, a move within the hour. */
+const INVITED_MS = 60 * 60_000
+
+export type Shops = Pick<HttpWorld, 'shops' | 'retire' | 'release' | 'resync' | 'invite'> & {
   readonly side: ShopSide
   readonly registrations: ReturnType<typeof registrationsOn>
   /** Other rules are in force: every number may be another one. */
@@ -127,6 +130,13 @@ export async function startShops(ports: ShopsPorts): Promise<Shops> {
       const now = await databaseNow(pool)
       await decree(shop, 'retired', author, { watermark: new Date(now).toISOString() })
       await book.moveWatermark(shop, { known: [], shopClock: undefined }, now)
+    },
+    async invite(shop, author) {
+      if (rules().shops.get(shop)?.kind !== 'shopware') throw new Problem('SHOP_UNKNOWN')
+      const until = after(await databaseNow(pool), INVITED_MS)
+      await registrations.invite(shop, until)
+      await decree(shop, 'invited', author, { until: new Date(until).toISOString() })
+      return until
     },
     async release(shop, author) {
       known(shop)

@@ -71,6 +71,7 @@ describe('migrating', () => {
       '0011-the-newest-seal.sql',
       '0012-who-wrote-last.sql',
       '0013-shown-before-a-silence.sql',
+      '0014-invitations.sql',
     ])
     await database.close()
   })

@@ -1,7 +1,9 @@
 /** Registrations of shops, their access tokens, and the webhooks that were seen. All of these are secrets or keys: never logged. */
+
+import type { Instant } from '../../core/ids.ts'
 import type { AccessToken, TokenStore } from '../shopware/access-token.ts'
 import type { RegistrationRecord, RegistrationStore } from '../shopware/registration-record.ts'
-import type { Database } from './database.ts'
+import { type Database, timestamp } from './database.ts'
 
 /** The handshake's store. `save` refuses a value made from an older one. */
 export function registrationsOn({ pool }: Database): RegistrationStore {
@@ -19,6 +21,16 @@ export function registrationsOn({ pool }: Database): RegistrationStore {
         [shop],
       )
       return rows[0]?.record
+    },
+    async invitedUntil(shop) {
+      const { rows } = await pool.query<{ until: Instant }>('select until from invitation where shop = $1', [shop])
+      return rows[0]?.until
+    },
+    async invite(shop, until) {
+      await pool.query(
+        `insert into invitation (shop, until) values ($1, $2) on conflict (shop) do update set until = excluded.until`,
+        [shop, timestamp(until)],
+      )
     },
     async save(record) {
       // Constraint registration_one_live: two installations of one shop are never in force together.

@@ -241,6 +241,12 @@ create table incident (
 constraint incident_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX incident_open_once ON incident USING btree (code, key) WHERE (closed_at IS NULL);
 
+create table invitation (
+  shop text not null,
+  until timestamp with time zone not null
+);
+constraint invitation_pkey PRIMARY KEY (shop);
+
 create table ledger_entry (
   seq bigint generated always as identity not null,
   txid xid8 default pg_current_xact_id() not null,

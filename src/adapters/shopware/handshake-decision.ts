@@ -12,6 +12,7 @@ export type HandshakeRefusal =
   | 'STALE'
   | 'URL_REFUSED'
   | 'URL_UNKNOWN'
+  | 'NOT_INVITED'
   | 'PROOF_MISSING'
   | 'SHOP_TAKEN'
   | 'VERSION_TOO_OLD'

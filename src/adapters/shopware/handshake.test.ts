@@ -1,18 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import { APP_SECRET, recordedBytes, recordedNames, SHOP_SECRET } from '../../../test/fixtures/recorded.ts'
-import { instantOf, shopOf } from '../../core/ids.ts'
+import { type Instant, instantOf, type ShopId, shopOf } from '../../core/ids.ts'
 import { claimedShopIds, confirm, disconnect, type HandshakeWorld, register, senderOf } from './handshake.ts'
 import { type RegistrationRecord, type RegistrationStore, reopen } from './registration-record.ts'
 import { signBody } from './signature.ts'
 
 const NOW = instantOf(1_795_423_752_000)
+const SOON = instantOf(NOW + 1)
 const URL_NORD = 'https://nord.example'
 
 const memoryStore = (): RegistrationStore & { readonly records: Map<string, RegistrationRecord> } => {
   const records = new Map<string, RegistrationRecord>()
+  const invited = new Map<ShopId, Instant>()
   return {
     records,
     load: (id) => Promise.resolve(records.get(id)),
+    invitedUntil: (shop) => Promise.resolve(invited.get(shop)),
+    invite: async (shop, until) => void invited.set(shop, until),
     liveOf: (shop) => Promise.resolve([...records.values()].find((record) => record.shop === shop && record.live)),
     save(record) {
       const fits = (records.get(record.shopwareShopId)?.revision ?? 0) === record.revision - 1
@@ -88,6 +92,33 @@ describe('the doors of the handshake', () => {
     if (first !== undefined) await store.save(reopen(first, NOW))
     await install(world, 'shop-2')
     expect([...store.records.values()].map((record) => record.live !== undefined)).toEqual([false, true])
+  })
+
+  test('an invited shop comes again without proof, once: after it moved, or in place of another installation', async () => {
+    const store = memoryStore()
+    const world = worldOf(store)
+    const nord = shopOf('nord')
+    await install(world, 'shop-1')
+    expect((await registerAs(world, 'shop-1')).refusal).toBe('PROOF_MISSING')
+    await store.invite(nord, SOON)
+    await install(world, 'shop-1')
+    expect((await registerAs(world, 'shop-1')).refusal).toBe('PROOF_MISSING')
+    expect((await registerAs(world, 'shop-2')).refusal).toBe('SHOP_TAKEN')
+    await store.invite(nord, SOON)
+    await install(world, 'shop-2')
+    expect([...store.records.values()].map((record) => record.live !== undefined)).toEqual([false, true])
+    await store.invite(nord, NOW)
+    expect((await registerAs(world, 'shop-2')).refusal).toBe('PROOF_MISSING')
+  })
+
+  test('where it is asked for, a shop comes for the first time only by invitation', async () => {
+    const store = memoryStore()
+    const world: HandshakeWorld = { ...worldOf(store), needsInvitation: () => true }
+    expect((await registerAs(world, 'shop-1')).refusal).toBe('NOT_INVITED')
+    expect(store.records.size).toBe(0)
+    await store.invite(shopOf('nord'), SOON)
+    await install(world, 'shop-1')
+    expect((await registerAs(world, 'shop-1')).refusal).toBe('PROOF_MISSING')
   })
 
   test('row 41: an uninstalled app is disconnected, and may be installed again', async () => {

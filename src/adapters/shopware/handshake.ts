@@ -22,6 +22,8 @@ export type HandshakeWorld = {
   readonly policy: ShopUrlPolicy
   /** The configured shop with this normalised URL (`checkShopUrl`), if any. */
   readonly shopWithUrl: (url: string) => ShopId | undefined
+  /** Whether a shop comes for the first time only by invitation; none does if absent. */
+  readonly needsInvitation?: (shop: ShopId) => boolean
 }
 
 /** An answer with what it means for us: the shop that is connected from now on, or why nothing is. */
@@ -46,9 +48,14 @@ export async function register(
   const checked = checkShopUrl(request.shopUrl, world.policy)
   const shop = 'url' in checked ? world.shopWithUrl(checked.url) : undefined
   const live = shop === undefined ? undefined : await world.store.liveOf(shop)
+  const invitedUntil = shop === undefined ? undefined : await world.store.invitedUntil(shop)
+  const invitation = {
+    isInvited: invitedUntil !== undefined && invitedUntil > now,
+    needsInvitation: shop !== undefined && world.needsInvitation?.(shop) === true,
+  }
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const record = await world.store.load(request.shopwareShopId)
-    const decision = decideRegistration(request, { ...world, record, liveOfShop: () => live, now })
+    const decision = decideRegistration(request, { ...world, ...invitation, record, liveOfShop: () => live, now })
     if (decision.verdict === 'refused') return { answer: decision.answer, refusal: decision.kind }
     if (decision.verdict === 'repeated' || (await world.store.save(decision.next))) return { answer: decision.answer }
   }
@@ -73,7 +80,10 @@ export async function confirm(
     if (older !== undefined && older.shopwareShopId !== shopwareShopId && !(await world.store.save(replaced(older)))) {
       continue
     }
-    if (await world.store.save(decision.next)) return { answer: decision.answer, connected: decision.next }
+    if (!(await world.store.save(decision.next))) continue
+    // An invitation is for one installation.
+    await world.store.invite(decision.next.shop, now)
+    return { answer: decision.answer, connected: decision.next }
   }
   return BUSY
 }

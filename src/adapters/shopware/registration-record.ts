@@ -49,6 +49,10 @@ export interface RegistrationStore {
   load(shopwareShopId: string): Promise<RegistrationRecord | undefined>
   /** The record in force (`live`) of a configured shop, whatever Shopware's id of it. */
   liveOf(shop: ShopId): Promise<RegistrationRecord | undefined>
+  /** Until when a configured shop is invited, if it ever was. */
+  invitedUntil(shop: ShopId): Promise<Instant | undefined>
+  /** Invites it until then; a moment that is over takes the invitation back. */
+  invite(shop: ShopId, until: Instant): Promise<void>
   /** Stores the record if the stored one has `revision − 1` (none stored: 1); `false` where somebody was faster. */
   save(record: RegistrationRecord): Promise<boolean>
 }

@@ -83,6 +83,10 @@ export type RegistrationWorld = {
   readonly policy: ShopUrlPolicy
   /** The configured shop that has this normalised URL, if any. */
   readonly shopWithUrl: (url: string) => ShopId | undefined
+  /** Whether an operator invited the shop, for an hour: to come for the first time, to come again without proof, or in another's place. */
+  readonly isInvited?: boolean
+  /** Whether nobody may come for the first time without an invitation. */
+  readonly needsInvitation?: boolean
   /** What is known under this Shopware shop id. */
   readonly record: RegistrationRecord | undefined
   /** What is in force for the configured shop, perhaps under another Shopware shop id. */
@@ -109,16 +113,21 @@ export function decideRegistration(request: RegistrationRequest, world: Registra
     return refuse('URL_UNKNOWN', 403, `No shop with the URL ${checked.url} is configured. Add it to holdfast.yaml.`)
   }
   const proof = proofOfSecret(request, record, now)
-  if (proof.verdict === 'missing') {
-    const advice = 'Uninstall the app first, or ask the operator to open the shop for a new registration.'
+  if (world.needsInvitation && proof.verdict === 'not-needed' && !isWelcome(record, world)) {
+    return refuse('NOT_INVITED', 403, `This shop was not invited. Ask the operator: holdfast shops invite ${shop}.`)
+  }
+  // A wrong proof is refused even then.
+  if (proof.verdict === 'missing' && !(world.isInvited && request.shopSignature === undefined)) {
+    const advice = `Uninstall the app first, or ask the operator: holdfast shops invite ${shop}.`
     return refuse('PROOF_MISSING', 401, `This shop is registered already, and the request does not prove it. ${advice}`)
   }
   const taken = world.liveOfShop(shop)
-  if (taken !== undefined && taken.shopwareShopId !== request.shopwareShopId && !isReopened(taken, now)) {
+  const isOther = taken !== undefined && taken.shopwareShopId !== request.shopwareShopId
+  if (isOther && !world.isInvited && !isReopened(taken, now)) {
     return refuse(
       'SHOP_TAKEN',
       409,
-      'Another installation with this URL is connected. Ask the operator to open the shop.',
+      `Another installation with this URL is connected. Ask the operator: holdfast shops invite ${shop}.`,
     )
   }
   const secret = newShopSecret()
@@ -144,6 +153,10 @@ export function decideRegistration(request: RegistrationRequest, world: Registra
     answer: { status: 200, body: { proof: proofText, secret, confirmation_url: world.confirmationUrl } },
   }
 }
+
+/** Invited, or opened by the older word of an operator. */
+const isWelcome = (record: RegistrationRecord | undefined, { isInvited, now }: RegistrationWorld): boolean =>
+  isInvited === true || (record !== undefined && isReopened(record, now))
 
 /** A new shop secret: 48 random bytes as 96 hex digits (Shopware wants 64 to 255 characters). */
 export function newShopSecret(): string {

@@ -21,6 +21,7 @@ import {
   Verified,
   WarehouseParams,
 } from '../contract.ts'
+import { Invitation } from '../contract-shops.ts'
 import { BODY_PROBLEMS, OPEN, problems, rawBody } from '../openapi.ts'
 import { Problem } from '../problem.ts'
 import { streamsOf } from '../streams.ts'
@@ -152,6 +153,24 @@ export function operationRoutes(app: FastifyInstance, world: HttpWorld, bodies: 
     async (request) => {
       const shop = shopOf(request.params.shop)
       return { shop, ...(await world.release(shop, actorOf(request))) }
+    },
+  )
+
+  app.post<{ Params: Static<typeof ShopParams> }>(
+    '/v1/shops/:shop/invite',
+    {
+      onRequest: need(world, 'admin'),
+      schema: {
+        summary:
+          'Lets a shop register once without proof: for the first time, after it moved, or in place of another installation',
+        params: ShopParams,
+        response: { 200: Invitation },
+        ...problems('SHOP_UNKNOWN', 'REQUEST_WRONG'),
+      },
+    },
+    async (request) => {
+      const shop = shopOf(request.params.shop)
+      return { shop, until: new Date(await world.invite(shop, actorOf(request))).toISOString() }
     },
   )
 
