@@ -1,6 +1,7 @@
 /** Runs scenarios one after another in one world, and writes what came out: JSON, a page and pictures. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { curveOf } from './curve.ts'
 import { pictureOf } from './picture.ts'
 import { type BenchPace, type Row, SCENARIOS } from './scenarios.ts'
 import { openWorld } from './world.ts'
@@ -61,6 +62,9 @@ function write(folder: string, report: Report, { scenario, title, rows }: Result
   writeFileSync(`${path}.json`, `${JSON.stringify({ at, about, pace, title, rows }, null, 2)}\n`)
   writeFileSync(`${path}.md`, pageOf(report, title, rows))
   writeFileSync(`${path}.svg`, pictureOf(title, rows))
+  const overCallers = rows.filter(({ name }) => name.startsWith('lane, '))
+  if (overCallers.length > 2)
+    writeFileSync(`${path}-over-callers.svg`, curveOf(`${title}: the lane over callers`, overCallers))
 }
 
 function pageOf({ at, about, pace }: Report, title: string, rows: readonly Row[]): string {

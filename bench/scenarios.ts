@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { inboxOn } from '../src/adapters/postgres/inbox-store.ts'
 import { figure, orderCall, origin, wms } from './commands.ts'
+import { gateway } from './gateway.ts'
 import { type Contender, compare, type Measured, measure, type Pace } from './measure.ts'
 import { dropNaive, type Naive, openNaive } from './naive.ts'
 import { basket, HOT, LINES, MANY_SKUS, skuAt, type World } from './world.ts'
@@ -16,6 +17,7 @@ export type Scenario = {
 export type BenchPace = Pace & { readonly rounds: number }
 
 const NAIVE_POOLS = [4, 8, 16, 32]
+const LANE_CALLERS = [1, 8, 64, 256, 1_000]
 
 /** The naive transaction at pools of several sizes, one statement for each reservation, and the lane, in alternated rounds. */
 async function sideBySide(world: World, pace: BenchPace, skus: () => readonly string[]): Promise<readonly Row[]> {
@@ -34,7 +36,7 @@ async function sideBySide(world: World, pace: BenchPace, skus: () => readonly st
     callers: 64,
     call: (caller: number, n: number) => naive.reserveAtOnce(name(caller, n), skus()),
   }))
-  const lanes = [64, 1_000].map((callers) => ({
+  const lanes = LANE_CALLERS.map((callers) => ({
     name: `lane, ${callers} callers`,
     callers,
     call: (caller: number, n: number) =>
@@ -250,6 +252,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       return await sideBySide(world, pace, basket)
     },
   },
+  gateway: { title: 'Signed calls of the checkout gateway over HTTP', run: gateway },
   buyers: { title: '500 buyers for 100 units', run: buyers },
   messages: { title: 'Messages accepted, durable', run: messages },
   processes: {

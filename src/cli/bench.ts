@@ -7,7 +7,7 @@ export const bench: Command = {
   summary: 'Measure decisions and messages per second on this machine, beside a naive transaction',
   usage: `holdfast bench [WHAT …] [--seconds N] [--rounds N] [--write FOLDER] [--json]
 
-  WHAT            hot, baskets, buyers, messages, processes, growth, waiting, beside-bulk (all of them)
+  WHAT            hot, baskets, gateway, buyers, messages, processes, growth, waiting, beside-bulk (all of them)
   --seconds N     how long each measurement lasts (3)
   --rounds N      how often those that are compared take turns; the median counts (3)
   --write FOLDER  write the results there, as JSON, a page and a picture each
