@@ -74,6 +74,7 @@ async function openDoor({ lane }: World) {
       afterAnswer: () => undefined,
       states: async () => [],
       onCall: () => undefined,
+      now: async () => instantOf(Date.now()),
     },
     basketOf: (token) => Buffer.from(signBody(token, SECRET), 'hex'),
     digest: (text) => signBody(text, SECRET),
