@@ -19,10 +19,12 @@ export type BenchPace = Pace & { readonly rounds: number }
 const NAIVE_POOLS = [4, 8, 16, 32]
 const LANE_CALLERS = [1, 8, 64, 256, 1_000]
 
+/** Measurements so far, of all scenarios of this run: no name of a reservation comes twice. */
+let measurements = 0
+
 /** The naive transaction at pools of several sizes, one statement for each reservation, and the lane, in alternated rounds. */
 async function sideBySide(world: World, pace: BenchPace, skus: () => readonly string[]): Promise<readonly Row[]> {
-  let run = 0
-  const name = (caller: number, n: number): string => `${process.pid}-${run}-${caller}-${n}`
+  const name = (caller: number, n: number): string => `${process.pid}-${measurements}-${caller}-${n}`
   const pools: { readonly size: number; readonly naive: Naive }[] = []
   // One after another: the first makes the tables.
   for (const size of NAIVE_POOLS) pools.push({ size, naive: await openNaive(world.url, size) })
@@ -47,7 +49,7 @@ async function sideBySide(world: World, pace: BenchPace, skus: () => readonly st
       ...contender,
       call: (caller, n) => {
         // Each measurement gives its reservations names of their own.
-        if (caller === 0 && n === 0) run += 1
+        if (caller === 0 && n === 0) measurements += 1
         return contender.call(caller, n)
       },
     }),
