@@ -17,6 +17,7 @@ import { pullRound } from '../../src/app/pull.ts'
 import { applyPending } from '../../src/app/receive.ts'
 import type { Command } from '../../src/core/decide.ts'
 import { instantOf, shopOf, skuOf, sourceOf, warehouseOf } from '../../src/core/ids.ts'
+import { freeOf, remaindersOf } from '../../src/core/inbound.ts'
 import { availabilityOf } from '../../src/core/sellable.ts'
 import type { InboundLine, SkuState } from '../../src/core/stock.ts'
 import { freshDatabase } from '../postgres.ts'
@@ -104,14 +105,17 @@ export async function openPulledHouse(place: TrytonEnvironment) {
     async available(sku: string): Promise<number> {
       return availabilityOf(await stateOf(sku), rules, TILL, instantOf(Date.now())).availableUnits
     },
-    /** The same of one moment, while others write. */
-    async availableNow(sku: string): Promise<number> {
+    /** Units on hand and on their way that may be promised, of one moment, while others write. */
+    async countedNow(sku: string): Promise<{ readonly available: number; readonly toCome: number }> {
       const client = await database.pool.connect()
       try {
         await client.query('begin isolation level repeatable read read only')
         const [state] = await loadStates(client, [skuOf(sku)])
         assert(state)
-        return availabilityOf(state, rules, TILL, instantOf(Date.now())).availableUnits
+        const now = instantOf(Date.now())
+        const lines = remaindersOf(state, rules, warehouseOf('main'), now)
+        const toCome = lines.reduce((sum, line) => sum + freeOf(line), 0)
+        return { available: availabilityOf(state, rules, TILL, now).availableUnits, toCome }
       } finally {
         await client.query('rollback')
         client.release()

@@ -82,16 +82,8 @@ describe.skipIf(!place)('a real Tryton that goes wrong', () => {
     house.reconnect({ ...reader, url: proxy.url })
   })
 
-  test.skipIf(!life)('a session that ended with a restart is opened again, and nobody notices', async () => {
-    await live('stop')
-    await fails('WMS_UNREACHABLE')
-    await live('start')
-    await house.pull()
-    expect(await house.sellable(sku)).toBe(8)
-  })
-
   test.skipIf(!life)(
-    'after a restored backup the lowest figure counts, and no order has left, until somebody trusts it',
+    'after a restart it goes on; after a restored backup the lowest figure counts until somebody trusts it',
     async () => {
       const [kept, lost, late] = ['KEPT', 'LOST', 'LATE'].map((name) => `${name}-${randomUUID().slice(0, 8)}`)
       if (!place || !kept || !lost || !late) throw new Error('Unreachable')
@@ -100,7 +92,9 @@ describe.skipIf(!place)('a real Tryton that goes wrong', () => {
         await now.makeProduct(each)
         await now.count(each, 10)
       }
-      await live('stop', 'backup', 'start')
+      await live('stop', 'backup')
+      await fails('WMS_UNREACHABLE')
+      await live('start')
       now = await clerkOf(await logIn(place))
       // Since the backup three of the one were sold and shipped, and the other came back.
       await house.order(late, kept, 3)

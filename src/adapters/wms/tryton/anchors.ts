@@ -33,9 +33,14 @@ export async function newestAnchors(session: TrytonSession): Promise<readonly An
   return anchors
 }
 
-/** Says which of them is not what it was; `undefined` when all stand. */
-export async function missingAnchor(session: TrytonSession, anchors: readonly Anchor[]): Promise<string | undefined> {
-  for (const { model, id, changedAt } of anchors) {
+/** Says which of those that were remembered is not what it was; `undefined` when all stand. Those that are the newest still, do. */
+export async function missingAnchor(
+  session: TrytonSession,
+  remembered: readonly Anchor[],
+  newest: readonly Anchor[],
+): Promise<string | undefined> {
+  for (const { model, id, changedAt } of remembered) {
+    if (newest.some((each) => each.model === model && each.id === id && each.changedAt >= changedAt)) continue
     const states = LASTING[model] ?? []
     const [row] = await readAtOnce(session, model, {
       domain: [

@@ -38,9 +38,9 @@ export function trytonLook(session: TrytonSession): (since: unknown) => Promise<
     const cursor = cursorIn(since)
     if (found && found.look === cursor?.look) open = found.open
     const today = await trytonToday(session)
-    const missing = cursor && (await missingAnchor(session, cursor.anchors))
-    if (missing !== undefined) return { skus: [], cursor: since, restored: missing }
     const anchors = await newestAnchors(session)
+    const missing = cursor && (await missingAnchor(session, cursor.anchors, anchors))
+    if (missing !== undefined) return { skus: [], cursor: since, restored: missing }
     const now = await openMoves(session)
     // On another day other moves count, although nobody wrote anything.
     const { skus, newest } =
