@@ -11,7 +11,7 @@ import { takeOrderLineWord, type WordVerdict } from './order-line.ts'
 import { serveShortages } from './peg.ts'
 import { reviewPromises } from './repromise.ts'
 import { boundCharge, takeMovement } from './rise.ts'
-import { type Figure, type SkuState, shortageUnits } from './stock.ts'
+import { type Figure, inboundUnits, type SkuState, shortageUnits } from './stock.ts'
 import type { FigureWord, MovementWord, Word } from './word.ts'
 
 export type ReleaseCommand = { readonly kind: 'release'; readonly shop: ShopId; readonly reservation: string }
@@ -96,7 +96,7 @@ export const canFreeUnits = (command: Command): boolean => command.kind !== 'hol
  * those who wait for inbound lines.
  */
 export const needsAllOf = (state: SkuState, command: Command): boolean =>
-  shortageUnits(state) > 0 || (canFreeUnits(command) && state.inbound.size > 0)
+  shortageUnits(state) > 0 || (canFreeUnits(command) && inboundUnits(state) > 0)
 
 /** The states that a command needs, as drafts of its own: what it changes can be told apart from its neighbours. */
 export const draftsOf = (states: readonly SkuState[], rules: Configuration, now: Instant): ReadonlyMap<Sku, Draft> =>

@@ -124,9 +124,11 @@ export function backOrderable(
   now: Instant,
   availableUnits: number,
 ): BackOrderable {
-  if (state.inbound.size === 0) return NOTHING
+  const terms = termsOf(rules, shop, state)
+  // Most SKUs are not sold ahead, and a hold must not pay for what it cannot have.
+  if (state.inbound.size === 0 || !terms.enabled) return NOTHING
   let owed = Math.max(0, -availableUnits)
-  let within = capLeft(state, termsOf(rules, shop, state), shop)
+  let within = capLeft(state, terms, shop)
   const lines = offersTo(state, rules, shop, now).map((offer) => {
     const taken = Math.min(owed, offer.units)
     owed -= taken

@@ -30,7 +30,7 @@ export type Availability = {
   readonly availableUnits: number
   /** What may be sold beyond it, against inbound lines. */
   readonly backOrderableUnits: Units
-  /** Each inbound line of its warehouses, the earliest arrival first, with what it offers or why not. */
+  /** Each inbound line of its warehouses, the earliest arrival first, with what it offers or why not; none where nothing is sold ahead. */
   readonly lines: readonly LineOffer[]
   readonly openUnits: Units
   readonly quotaUnits: Units | undefined

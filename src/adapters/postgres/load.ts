@@ -2,7 +2,14 @@
 import { type Command, canFreeUnits, needsAllDemands } from '../../core/decide.ts'
 import { attemptsNamed } from '../../core/hold.ts'
 import { type Sku, shopOf, warehouseOf } from '../../core/ids.ts'
-import { emptyState, inboundKey, type SkuState, shortageUnits, UNREADABLE_WITHIN_MS } from '../../core/stock.ts'
+import {
+  emptyState,
+  inboundKey,
+  inboundUnits,
+  type SkuState,
+  shortageUnits,
+  UNREADABLE_WITHIN_MS,
+} from '../../core/stock.ts'
 import { ordersToldWhole } from '../../core/word.ts'
 import { fillBuyers } from './buyers.ts'
 import { fillCounts } from './counts.ts'
@@ -66,7 +73,7 @@ export async function loadForDecision(
   const spokenOf = wholeSkus(commands)
   const mayFree = commands.some(canFreeUnits)
   const isWhole = (state: SkuState): boolean =>
-    spokenOf.has(state.sku) || shortageUnits(state) > 0 || (mayFree && state.inbound.size > 0)
+    spokenOf.has(state.sku) || shortageUnits(state) > 0 || (mayFree && inboundUnits(state) > 0)
   const whole = locked.flatMap(({ id, sku }) => (spokenOf.has(sku) ? [id] : []))
   // Sent together: one round trip.
   await Promise.all([

@@ -5,6 +5,7 @@ import { readInstant } from '../../app/time-text.ts'
 import type { Configuration } from '../../core/configuration.ts'
 import { type Instant, type Sku, shopOf, skuOf } from '../../core/ids.ts'
 import { freeOf, remaindersOf } from '../../core/inbound.ts'
+import { offersTo } from '../../core/offer.ts'
 import { availabilityOf } from '../../core/sellable.ts'
 import { emptyState, type SkuState } from '../../core/stock.ts'
 import { need } from '../auth.ts'
@@ -268,13 +269,15 @@ export function stockOf(
         shortageUnits: availability.shortageUnits,
         safetyUnits: availability.shopSafetyUnits + availability.terms.reduce((sum, term) => sum + term.safetyUnits, 0),
         ...(availability.quotaUnits === undefined ? {} : { quotaUnits: availability.quotaUnits }),
-        lines: availability.lines.map(({ remainder: { line }, units, arrival, refusal }) => ({
-          purchaseOrder: line.purchaseOrder,
-          line: line.line,
-          units,
-          ...(arrival === undefined ? {} : { arrival }),
-          ...(refusal === undefined ? {} : { refusal }),
-        })),
+        lines: (availability.lines.length > 0 ? availability.lines : offersTo(state, rules, shop, now)).map(
+          ({ remainder: { line }, units, arrival, refusal }) => ({
+            purchaseOrder: line.purchaseOrder,
+            line: line.line,
+            units,
+            ...(arrival === undefined ? {} : { arrival }),
+            ...(refusal === undefined ? {} : { refusal }),
+          }),
+        ),
       }
     }),
   }
