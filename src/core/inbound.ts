@@ -59,7 +59,7 @@ export function remaindersOf(
   now: Instant,
 ): readonly Remainder[] {
   const shelf = state.shelves.get(warehouse)
-  const lines = [...state.inbound.values()].filter((line) => line.warehouse === warehouse).sort(byDay)
+  const lines = sortedLines(state).filter((line) => line.warehouse === warehouse)
   const boundMs = sourceOfWarehouse(rules, warehouse)?.tellsReceiptsWithinMs ?? TELLS_RECEIPTS_WITHIN_MS
   const rises = (shelf ? surgesOf(shelf) : [])
     .filter(({ at }) => at + boundMs > now)
@@ -67,19 +67,49 @@ export function remaindersOf(
   // What is charged to our own allocated units is not for sale already: the sum is right, whichever of the two it was.
   take(rises, shelf?.chargedUnits ?? 0)
   return lines.map((line) => {
-    const base = baseOf(line, shelf?.figure)
-    const receivedUnits = receivedOf(line)
-    const remainder = {
-      line,
-      expectedUnits: expectedOf(line, receivedUnits),
-      receivedUnits,
-      containedUnits: Math.min(receivedUnits, containedOf(line, base, shelf?.figure)),
-      peggedUnits: state.lineCounts.get(inboundKey(line))?.pegged ?? 0,
-    }
+    const { base, ...counted } = countedOf(line, shelf?.figure)
+    const peggedUnits = state.lineCounts.get(inboundKey(line))?.pegged ?? 0
+    const remainder = { line, ...counted, peggedUnits }
+    if (rises.length === 0) return { ...remainder, chargedUnits: 0 }
     const open = Math.max(0, remainder.expectedUnits - remainder.containedUnits)
     const since = rises.filter((rise) => isAfter({ stamp: rise.upTo, at: rise.at }, base))
     return { ...remainder, chargedUnits: open - take(since, open) }
   })
+}
+
+type Counted = Pick<Remainder, 'expectedUnits' | 'receivedUnits' | 'containedUnits'> & { readonly base: Statement }
+
+/** Lines and figures never change, they are replaced: what was counted of the two is remembered, for holds ask again and again. */
+const counts = new WeakMap<InboundLine, { readonly figure: Figure | undefined; readonly counted: Counted }>()
+
+function countedOf(line: InboundLine, figure: Figure | undefined): Counted {
+  const known = counts.get(line)
+  if (known && known.figure === figure) return known.counted
+  const base = baseOf(line, figure)
+  const receivedUnits = receivedOf(line)
+  const counted = {
+    base,
+    receivedUnits,
+    expectedUnits: expectedOf(line, receivedUnits),
+    containedUnits: Math.min(receivedUnits, containedOf(line, base, figure)),
+  }
+  counts.set(line, { figure, counted })
+  return counted
+}
+
+const orders = new WeakMap<
+  SkuState,
+  { readonly told: readonly InboundLine[]; readonly sorted: readonly InboundLine[] }
+>()
+
+function sortedLines(state: SkuState): readonly InboundLine[] {
+  const told = [...state.inbound.values()]
+  const known = orders.get(state)
+  if (known && known.told.length === told.length && known.told.every((line, nth) => line === told[nth]))
+    return known.sorted
+  const sorted = told.toSorted(byDay)
+  orders.set(state, { told, sorted })
+  return sorted
 }
 
 /** Takes up to so many units out of rises, the oldest first. Returns what they did not have. */
@@ -96,7 +126,8 @@ function take(rises: readonly { left: Units }[], units: Units): Units {
 /** Lines with a day before those without; the name breaks ties, so that the order is total. */
 export function byDay(a: InboundLine, b: InboundLine): number {
   if (a.eta !== b.eta) return (a.eta ?? NO_DAY) < (b.eta ?? NO_DAY) ? -1 : 1
-  return inboundKey(a) < inboundKey(b) ? -1 : 1
+  if (a.purchaseOrder !== b.purchaseOrder) return a.purchaseOrder < b.purchaseOrder ? -1 : 1
+  return a.line < b.line ? -1 : 1
 }
 
 const NO_DAY = '9999-99-99'
