@@ -51,7 +51,13 @@ async function openDoor({ lane }: World) {
   const unused = async () => undefined
   const doors = shopwareDoors({
     handshake: () => ({
-      store: { load: async () => record, liveOf: async () => record, save: async () => false },
+      store: {
+        load: async () => record,
+        liveOf: async () => record,
+        save: async () => false,
+        invitedUntil: async () => undefined,
+        invite: async () => undefined,
+      },
       appSecret: '',
       confirmationUrl: URL_OF_SHOP,
       policy: { allowPrivate: true },
