@@ -64,7 +64,7 @@ export function openChannels(options: ChannelOptions): Channels {
   /** One call; `undefined` when nothing was heard, although everything may have been done. */
   async function ask<T>(call: (holdfast: Holdfast) => Promise<T>): Promise<T | undefined> {
     const holdfast = options.holdfast()
-    if (!holdfast?.isAlive()) return undefined
+    if (!holdfast?.isListening()) return undefined
     const answer = await Promise.race([
       call(holdfast).catch((cause: unknown) => {
         if (cause instanceof Failure) return undefined
@@ -109,7 +109,7 @@ export function openChannels(options: ChannelOptions): Channels {
 
   function lookAfter(basket: Basket): void {
     const holdfast = options.holdfast()
-    if (!holdfast?.isAlive() || timeline.now() >= basket.until) return
+    if (!holdfast?.isListening() || timeline.now() >= basket.until) return
     const held = holdfast.held(shopOf(basket.channel), reservationOf(basket))
     for (const { sku, units } of basket.lines) {
       if (held.get(sku) === units) continue

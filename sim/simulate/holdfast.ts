@@ -50,6 +50,8 @@ export type CheckoutAnswer = { readonly outcome: CheckoutOutcome; readonly objec
 /** A running process. What is asked of a dead one is never answered. */
 export interface Holdfast {
   readonly isAlive: () => boolean
+  /** Whether its door is open: who is stopped in order closes it first, and ends what was begun behind it. */
+  readonly isListening: () => boolean
   readonly side: ShopSide
   readonly lane: Lane
   /** Takes a delivery; the answer is the HTTP code, 503 with the database away. */
@@ -76,6 +78,7 @@ export const away = (): Failure => new Failure('DATABASE_UNREACHABLE', 'It is aw
 export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast> {
   const { name, timeline, store, rules, weather, noise, rates, rare } = options
   let alive = true
+  let isClosed = false
   let fuse: number | undefined
   let receiving = 0
   let named = 0
@@ -229,6 +232,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
 
   return {
     isAlive: () => alive,
+    isListening: () => alive && !isClosed,
     side,
     lane,
     async receive(source, id, body) {
@@ -283,6 +287,7 @@ export async function startHoldfast(options: HoldfastOptions): Promise<Holdfast>
       fuse = undefined
     },
     async stop() {
+      isClosed = true
       insist.stop()
       await Promise.all([applying.stop(), applyingBulk.stop(), burying.stop(), side.stop()])
       die()

@@ -212,7 +212,7 @@ export function openShop(options: ShopOptions): SimulatedShop {
     }
     if (noise.chance(0.3)) await timeline.sleep(noise.between(1, 60))
     const holdfast = options.holdfast()
-    if (!holdfast?.isAlive()) {
+    if (!holdfast?.isListening()) {
       rare.saw('shop went on: nobody answered')
       return deaf('unreachable')
     }
@@ -251,7 +251,7 @@ export function openShop(options: ShopOptions): SimulatedShop {
   function attempt(isOrder: boolean, productIds: readonly string[], tried: number): void {
     if (!webhook.active) return
     const holdfast = options.holdfast()
-    if (holdfast?.isAlive() && !weather.is('database-away') && !weather.is(cutOff)) {
+    if (holdfast?.isListening() && !weather.is('database-away') && !weather.is(cutOff)) {
       webhook.errors = 0
       if (isOrder) {
         options.onWebhook()

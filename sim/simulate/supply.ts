@@ -98,7 +98,7 @@ export function openSource(options: SourceOptions): SimulatedSource {
 
   const deliver = async (messageId: string, body: string, tried: number): Promise<void> => {
     const holdfast = options.holdfast()
-    const isUp = holdfast?.isAlive() === true && !weather.is(`road:${shape.name}`)
+    const isUp = holdfast?.isListening() === true && !weather.is(`road:${shape.name}`)
     const code = isUp
       ? await Promise.race([holdfast.receive(id, messageId, body), timeline.sleep(10_000).then(() => 0)])
       : 0
