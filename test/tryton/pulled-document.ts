@@ -24,5 +24,10 @@ export const trytonDocument = (
     },
   },
   warehouses: { main: { source: 'erp', zone: 'Europe/Berlin' } },
-  shops: { till: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' } },
+  shops: {
+    till: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' },
+    ahead: { kind: 'channel', warehouses: ['main'], zone: 'Europe/Berlin' },
+  },
+  // One shop sells what is on its way, the other only what lies there.
+  promises: [{ shop: 'ahead', backOrders: { enabled: true, windowDays: 7 } }],
 })

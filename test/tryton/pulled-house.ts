@@ -26,6 +26,7 @@ import type { TrytonEnvironment } from './real-tryton.ts'
 
 export const ERP = sourceOf('erp')
 export const TILL = shopOf('till')
+export const AHEAD = shopOf('ahead')
 
 export type PulledHouse = Awaited<ReturnType<typeof openPulledHouse>>
 
@@ -124,6 +125,10 @@ export async function openPulledHouse(place: TrytonEnvironment) {
     async sellable(sku: string): Promise<number> {
       return availabilityOf(await stateOf(sku), rules, TILL, instantOf(Date.now())).sellableUnits
     },
+    /** What the shop that sells ahead may promise. */
+    async ahead(sku: string): Promise<number> {
+      return availabilityOf(await stateOf(sku), rules, AHEAD, instantOf(Date.now())).sellableUnits
+    },
     async inbound(sku: string): Promise<readonly InboundLine[]> {
       return [...(await stateOf(sku)).inbound.values()]
     },
@@ -132,10 +137,10 @@ export async function openPulledHouse(place: TrytonEnvironment) {
       return [...(await stateOf(sku)).shelves.values()][0]?.figure.units
     },
     /** An order of the shop, as a fact. */
-    order: (order: string, sku: string, units: number, state: 'open' | 'cancelled' = 'open') =>
+    order: (order: string, sku: string, units: number, state: 'open' | 'cancelled' = 'open', shop = TILL) =>
       submit({
         kind: 'order',
-        shop: TILL,
+        shop,
         order: { orderId: order, orderNumber: order, state, lines: [{ lineId: `${order}-1`, sku: skuOf(sku), units }] },
       }),
     /** A basket of a channel, held for an hour. */
