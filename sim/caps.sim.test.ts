@@ -34,13 +34,14 @@ test('one buyer with ten carts at once gets what the cap allows, others get thei
   expect(new Set(refused)).toEqual(
     new Set(['We sell at most 3 of “LAMP” to one customer. You have ordered that many already.']),
   )
-  const german = await shop.order(cartOf(shop, 4, 'other@example.org', 'de-DE'))
+  expect(await shop.order(cartOf(shop, 2, 'other@example.org'))).toHaveProperty('order')
+  const german = await shop.order(cartOf(shop, 2, 'other@example.org', 'de-DE'))
   expect(german).toMatchObject({
     messages: [
-      '„LAMP“ wird höchstens 3 Mal je Kunde abgegeben. Sie können noch 3 bestellen. Bitte passen Sie die Menge an.',
+      '„LAMP“ wird höchstens 3 Mal je Kunde abgegeben. Sie können noch 1 bestellen. Bitte passen Sie die Menge an.',
     ],
   })
-  expect(await shop.order(cartOf(shop, 3, 'other@example.org'))).toHaveProperty('order')
+  expect(await shop.order(cartOf(shop, 1, 'other@example.org'))).toHaveProperty('order')
   const { rows } = await world.database.pool.query('select key, length(key) as bytes from buyer_attempt')
   expect(rows.length).toBeGreaterThan(0)
   expect(new Set(rows.map(({ bytes }) => bytes))).toEqual(new Set([32]))

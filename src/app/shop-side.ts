@@ -349,6 +349,8 @@ export async function startShopSide(ports: ShopSidePorts): Promise<ShopSide> {
     async onRegistered(shop) {
       await release(shop)
       await book.registered(shop)
+      // What was tried in vain with the former key waits no longer.
+      await publications.markAll([shop])
       await refresh()
       pulse.wake()
     },
