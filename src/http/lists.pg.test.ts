@@ -397,6 +397,7 @@ describe('who may do what', () => {
     ['POST', '/v1/verify', 'operate'],
     ['PUT', '/v1/configuration', 'admin'],
     ['POST', '/v1/tokens', 'admin'],
+    ['POST', '/v1/shops/nowhere/invite', 'admin'],
     ['POST', '/v1/shops/nowhere/retire', 'admin'],
     ['POST', '/v1/shops/nowhere/release', 'admin'],
     ['GET', '/v1/shops/nowhere/resync', 'read'],
