@@ -44,6 +44,26 @@ describe('words about part of a line', () => {
     expect(house.sellable()).toBe(5)
   })
 
+  // H38: allocated at 2, all taken back at 5 but told last, one allocated again at 7, and shipped at 9.
+  test('the units that were allocated last have left, so that a late taking back finds the others', () => {
+    const house = openHouse(rulesWith())
+    house.say(netFigure(10, at(1)))
+    house.decide(orderCommand('o', [{ units: 2 }]))
+    house.pass(1)
+    house.say(orderWord('allocated', 'o', 2, at(2)))
+    for (const [units, nth] of [
+      [8, 3],
+      [10, 6],
+      [9, 8],
+    ] as const)
+      house.say(netFigure(units, at(nth)))
+    house.say(orderWord('allocated', 'o', 1, at(7)))
+    house.say(orderWord('shipped', 'o', 1, at(9)))
+    house.say(orderWord('deallocated', 'o', 2, at(5)))
+    house.say(netFigure(9, at(10)))
+    expect(house.sellable()).toBe(8)
+  })
+
   test('a late allocation of others is theirs', () => {
     const house = ofFive()
     house.say(orderWord('shipped', 'o', 2, at(2)))

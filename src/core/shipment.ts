@@ -81,7 +81,7 @@ export function ship(draft: Draft, word: OrderLineWord, line: readonly Demand[],
   const named = (demand: Demand): DemandPatch =>
     markBy(demand.mark?.by === 'open-orders' ? 'shipped' : 'allocated', word)
   const left = alterUpTo(draft, missed, word.units, named, 'shipped')
-  const meant = fitting(line, fitsShipment(word, isNet))
+  const meant = fitting(newestAllocationFirst(line), fitsShipment(word, isNet))
   const marked = (demand: Demand): DemandPatch => issue(demand, word, isNet)
   for (const { demand, units } of takenFrom(meant, left)) {
     // What implied the allocation before is implied by the issue now: a word about it is still to come.
@@ -104,6 +104,13 @@ export function ship(draft: Draft, word: OrderLineWord, line: readonly Demand[],
     'shipped',
   )
 }
+
+/**
+ * Of units that fit equally well, those that were allocated last have left: an older allocation may have been taken back by a word
+ * that is late, and that word must find it.
+ */
+const newestAllocationFirst = (line: readonly Demand[]): readonly Demand[] =>
+  line.toSorted(({ mark: a }, { mark: b }) => (a && b ? (compareStamps(b.stamp, a.stamp)?.order ?? 0) : 0))
 
 /** Allocated units leave first, then others: of a line of five, of which two are allocated, these two. */
 const fitsShipment =
