@@ -21,7 +21,7 @@ type Told = {
   readonly by: 'told' | 'granted' | 'silence'
   readonly lines: Lines
 }
-type Loss = { readonly sku: string; readonly units: number; readonly toldAt: () => number | undefined }
+type Loss = { readonly sku: string; readonly units: () => number; readonly toldAt: () => number | undefined }
 
 export interface Known {
   /** An answer of a shop's API says this of an order. */
@@ -30,8 +30,11 @@ export interface Known {
   orderGranted(shop: string, orderId: string, lines: Lines, grantedAt: number): void
   /** Sold while Holdfast was dead, out of what the shop last showed: once back it counts all of that as sold. */
   soldInSilence(shop: string, orderId: string, lines: Lines): void
-  /** Units left the shelves, and nobody could refuse them. `toldAt`: when a message that says so was acknowledged. */
-  lost(sku: string, units: number, toldAt: () => number | undefined): void
+  /**
+   * Units left the shelves, and nobody could refuse them. How many of them nobody wants, the next moment may change: goods leave for
+   * an order, and only then is it cancelled. `toldAt`: when a message that says so was acknowledged.
+   */
+  lost(sku: string, units: () => number, toldAt: () => number | undefined): void
   /** Holdfast died, or its database went away, until a moment (`Infinity`: until {@link recovered}). */
   troubled(until: number): void
   recovered(): void
@@ -79,7 +82,7 @@ export function knownOf(now: () => number): Known {
     orderGranted: (shop, orderId, lines, grantedAt) => tell(orderId, { shop, at: grantedAt, by: 'granted', lines }),
     soldInSilence: (shop, orderId, lines) => tell(orderId, { shop, at: now(), by: 'silence', lines }),
     lost(sku, units, toldAt) {
-      if (units > 0) losses.push({ sku, units, toldAt })
+      losses.push({ sku, units, toldAt })
     },
     troubled(until) {
       troubles.push({ from: now(), until })
@@ -118,7 +121,7 @@ export function knownOf(now: () => number): Known {
         const from = toldAt === undefined ? Number.POSITIVE_INFINITY : appliedFrom(toldAt)
         // Nobody asks about a moment that is long past.
         if (from > now() - 10_000) staying.push(loss)
-        if (loss.sku === sku && from > by) units += loss.units
+        if (loss.sku === sku && from > by) units += loss.units()
       }
       losses = staying
       return units

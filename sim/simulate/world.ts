@@ -550,18 +550,21 @@ export async function openWorld(
     const some = Math.min(units, openUnits(line), source.free(line.sku, warehouse))
     if (some > 0) source.wms.allocate(shop, orderNumber, { line: line.line, units: some, warehouse })
   }
-  /** An act by which units leave the shelves that nobody could refuse: it returns how many. Its own words, or a later figure, tell. */
+  /**
+   * An act by which units leave the shelves that nobody could refuse: it returns how many, or how to count them at any later moment. Its
+   * own words, or a later figure, tell.
+   */
   function takes(
     source: SimulatedSource,
     sku: string,
     warehouse: string,
-    act: () => number,
+    act: () => number | (() => number),
     isToldByWord = false,
   ): void {
     const before = source.said()
     const units = act()
     const after = source.said()
-    known.lost(sku, units, () =>
+    known.lost(sku, typeof units === 'number' ? () => units : units, () =>
       isToldByWord ? source.allToldAt(before, after) : source.figureToldAt(before, sku, warehouse),
     )
   }
@@ -573,9 +576,9 @@ export async function openWorld(
     const { warehouse } = one.line
     takes(one.source, sku, warehouse, () => {
       one.source.ship(one.line, one, units)
-      // Goods that left for an order which is cancelled already, or not read yet, are gone, and nobody could refuse them.
-      const wanted = wantedOf(one.shop, one.orderNumber, line)
-      return shippedOf(outside, line) - Math.max(before, wanted)
+      const left = shippedOf(outside, line)
+      // Goods that left for an order which is not read yet, or is cancelled before we hear of it, are gone, and nobody could refuse them.
+      return () => Math.max(0, left - Math.max(before, wantedOf(one.shop, one.orderNumber, line)))
     })
   }
   /** What customers want of a line, as far as it could be known; the warehouse may not have heard yet that it is less. */
