@@ -55,12 +55,15 @@ test('the adapter reads and writes stock, through a deadlock too', async () => {
     productId: shown?.productId ?? '',
     sku: lamp,
     units: 4,
+    setsUnits: true,
     closeOut: true,
     guard: { word: 'stop', mostInCart: 2 },
     revision: '7',
   } as const
   expect(await port.write([row])).toEqual([{ sku: 'LAMP', outcome: 'written' }])
   expect(await port.shown([lamp])).toMatchObject([{ units: 4, revision: '7', guard: { word: 'stop', mostInCart: 2 } }])
+  await port.write([{ ...row, units: 9, setsUnits: false, guard: { word: 'go' }, revision: '8' }])
+  expect(await port.shown([lamp])).toMatchObject([{ units: 4, revision: '8', guard: { word: 'go' } }])
 })
 
 test('the adapter understands the order call, and knows an edited order from a new one', async () => {

@@ -121,7 +121,7 @@ export function knownOf(now: () => number): Known {
         const from = toldAt === undefined ? Number.POSITIVE_INFINITY : appliedFrom(toldAt)
         // Nobody asks about a moment that is long past.
         if (from > now() - 10_000) staying.push(loss)
-        if (loss.sku === sku && from > by) units += loss.units()
+        if (loss.sku === sku && from > by) units += Math.max(0, loss.units())
       }
       losses = staying
       return units

@@ -334,7 +334,8 @@ export function openShop(options: ShopOptions): SimulatedShop {
       const isDone = !isUnknown || noise.chance(0.5)
       await api(() => {
         if (!isDone) return
-        for (const { productId, units } of rows) {
+        const numbers = rows.filter(({ setsUnits }) => setsUnits)
+        for (const { productId, units } of numbers) {
           const before = world.products.get(productId)?.stock ?? 0
           rare.saw(units > before ? 'number raised in the shop' : 'number lowered in the shop')
         }
@@ -342,15 +343,15 @@ export function openShop(options: ShopOptions): SimulatedShop {
           stock: {
             entity: 'product',
             action: 'upsert',
-            payload: rows.map(({ productId, units, closeOut, guard }) => ({
+            payload: rows.map(({ productId, units, setsUnits, closeOut, guard }) => ({
               id: productId,
-              stock: units,
+              ...(setsUnits ? { stock: units } : {}),
               isCloseout: closeOut,
               customFields: { holdfast_guard: guard.word },
             })),
           },
         })
-        for (const { sku, units } of rows) options.onWritten(sku, units)
+        for (const { sku, units } of numbers) options.onWritten(sku, units)
       })
       if (isUnknown) rare.saw('write with unknown outcome')
       return rows.map(

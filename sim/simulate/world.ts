@@ -578,7 +578,7 @@ export async function openWorld(
       one.source.ship(one.line, one, units)
       const left = shippedOf(outside, line)
       // Goods that left for an order which is not read yet, or is cancelled before we hear of it, are gone, and nobody could refuse them.
-      return () => Math.max(0, left - Math.max(before, wantedOf(one.shop, one.orderNumber, line)))
+      return () => left - Math.max(before, wantedOf(one.shop, one.orderNumber, line))
     })
   }
   /** What customers want of a line, as far as it could be known; the warehouse may not have heard yet that it is less. */

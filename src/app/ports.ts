@@ -24,11 +24,14 @@ export type ShownProduct = {
   readonly merchantSettings?: { readonly closeOut: boolean | null }
 }
 
-/** One absolute value to write. */
+/** What to write of one product. */
 export type StockWrite = {
   readonly productId: string
   readonly sku: Sku
+  /** The absolute number. */
   readonly units: Units
+  /** Else the number is right as it is, and is left out: written again, it would undo an order of the shop's own in between. */
+  readonly setsUnits: boolean
   readonly closeOut: boolean
   readonly guard: SecondGuard
   /** Marks the write as ours; read back on the echo. */

@@ -63,6 +63,7 @@ export function planOf(pass: Pass, facts: Facts): Plan {
           productId: product.productId,
           sku: mark.sku,
           units: units ?? Math.max(0, product.units),
+          setsUnits: units !== undefined,
           closeOut: true,
           guard,
           revision: pass.newRevision(),

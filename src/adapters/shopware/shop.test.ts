@@ -272,6 +272,7 @@ const write = (n: number): StockWrite => ({
   productId: `p${String(n).padStart(3, '0')}`,
   sku: skuOf(`S${n}`),
   units: n,
+  setsUnits: true,
   closeOut: true,
   guard: { word: 'go' },
   revision: `r${n}`,

@@ -33,7 +33,7 @@ export const writeStock = (
     rows,
     (row) => ({
       id: row.productId,
-      stock: row.units,
+      ...(row.setsUnits ? { stock: row.units } : {}),
       isCloseout: row.closeOut,
       customFields: {
         [REVISION_FIELD]: row.revision,
