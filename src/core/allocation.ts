@@ -44,7 +44,15 @@ export function allocateNet(draft: Draft, word: OrderLineWord, line: readonly De
 
 function allocation(draft: Draft, demand: Demand, word: OrderLineWord): DemandPatch {
   const told = markBy('allocated', word)
-  if (isAwaited(demand, word)) return { unmark: undefined, ...knownBy(draft, demand, word) }
+  if (isAwaited(demand, word)) {
+    // What implied the allocation is taken back with it, unless it tells of a later one.
+    const isOver = demand.mark && demand.unmark && !isLater(demand.mark.stamp, demand.unmark)
+    return {
+      unmark: undefined,
+      ...(isOver ? { mark: undefined, contained: false } : {}),
+      ...knownBy(draft, demand, word),
+    }
+  }
   if (isTakenBackAfter(demand, word)) return { ...knownBy(draft, demand, word) }
   if (isGivenUp(demand)) return told
   // What has left stays marked by that: it may have been taken back and allocated again in between.

@@ -64,6 +64,23 @@ describe('words about part of a line', () => {
     expect(house.sellable()).toBe(8)
   })
 
+  // H38: allocated at 2, picked at 4, taken back at 5; the words come last, and that about the allocation last of all.
+  test('a unit whose pick implied its allocation is subtracted again once its taking back and its allocation are told', () => {
+    const house = ofFive()
+    for (const [units, nth] of [
+      [9, 3],
+      [10, 6],
+    ] as const)
+      house.say(netFigure(units, at(nth)))
+    for (const [says, nth] of [
+      ['picked', 4],
+      ['deallocated', 5],
+      ['allocated', 2],
+    ] as const)
+      house.say(orderWord(says, 'o', 1, at(nth)))
+    expect(house.sellable()).toBe(5)
+  })
+
   test('a late allocation of others is theirs', () => {
     const house = ofFive()
     house.say(orderWord('shipped', 'o', 2, at(2)))
