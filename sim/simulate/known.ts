@@ -40,7 +40,10 @@ export interface Known {
   recovered(): void
   /** Units of a line that were known to be wanted. */
   wanted(orderId: string, line: string, by: number): number
-  /** Units of a SKU in a shop's orders that may have been unknown to Holdfast at a moment, and be known now. */
+  /**
+   * Units of a SKU in a shop's orders that may have been unknown to Holdfast at a moment, and be known now. What the shop sold in a
+   * silence is among them: its own number was lowered by it, and what we lower it to is without it until the order is read.
+   */
   newSince(shop: string, sku: string, moment: number): number
   /** Units of a SKU that have left the shelves, and that could not be known by then. */
   unknownLoss(sku: string, by: number): number
@@ -107,7 +110,7 @@ export function knownOf(now: () => number): Known {
         const most = new Map<string, number>()
         for (const { lines, by, at } of told)
           for (const [line, each] of lines)
-            if (each.sku === sku && (by === 'granted' || (by === 'told' && at >= (before?.at ?? 0))))
+            if (each.sku === sku && (by !== 'told' || at >= (before?.at ?? 0)))
               most.set(line, Math.max(most.get(line) ?? 0, each.units))
         for (const [line, wanted] of most) units += Math.max(0, wanted - (before?.lines.get(line)?.units ?? 0))
       }
